@@ -1,0 +1,234 @@
+//! Activation functions, forward and backward.
+//!
+//! Worst errors in units in the last place against the exact value, over every `f32` whose result is normal:
+//! `sigmoid` 2.0, `tanh` 2.1, `exp` 1.0 (FMA) and a little more without; smaller results of `sigmoid` and `exp` are 0.
+
+use crate::simd::{Isa, Kernel, Simd};
+
+const LOG2_E: f32 = std::f32::consts::LOG2_E;
+/// `ln 2` in two parts; the first has trailing zeros, so that an integer up to 2^8 times it is exact.
+const LN_2_HIGH: f32 = 0.693_359_4;
+const LN_2_LOW: f32 = -2.121_944_4e-4;
+/// `e^x` is normal from here on.
+const EXP_LOW: f32 = -87.336_54;
+const EXP_HIGH: f32 = 88.722_84;
+/// `(e^r - 1 - r) / r²` on `|r| <= ln 2 / 2`: the polynomial of degree 4 with the least relative error of `e^r - 1`, 0.3 of
+/// a unit in the last place, found by iteratively reweighted least squares.
+const EXPM1: [f32; 5] = [4.999_999_7e-1, 1.666_654_2e-1, 4.166_720_4e-2, 8.366_647e-3, 1.388_249_7e-3];
+const SELU_ALPHA: f32 = 1.673_263_2;
+const SELU_SCALE: f32 = 1.050_701;
+
+/// An activation function, by Keras' name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x > 0 ? x : e^x - 1`
+    Elu,
+    /// `e^x`
+    Exponential,
+    /// `min(max(x + 3, 0), 6) / 6`
+    HardSigmoid,
+    /// `x`
+    Linear,
+    /// `max(x, 0)`
+    Relu,
+    /// `1.0507 · (x > 0 ? x : 1.6733 · (e^x - 1))`
+    Selu,
+    /// `1 / (1 + e^-x)`
+    Sigmoid,
+    /// `x / (|x| + 1)`
+    Softsign,
+    /// `tanh x`
+    Tanh,
+}
+
+impl Activation {
+    /// Every elementwise activation by name, sorted.
+    pub const ALL: [(&'static str, Activation); 9] = [
+        ("elu", Activation::Elu),
+        ("exponential", Activation::Exponential),
+        ("hard_sigmoid", Activation::HardSigmoid),
+        ("linear", Activation::Linear),
+        ("relu", Activation::Relu),
+        ("selu", Activation::Selu),
+        ("sigmoid", Activation::Sigmoid),
+        ("softsign", Activation::Softsign),
+        ("tanh", Activation::Tanh),
+    ];
+
+    /// The activation of that name.
+    pub fn named(name: &str) -> Option<Activation> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|&(_, activation)| activation)
+    }
+
+    /// `f(x)`
+    #[inline(always)]
+    pub(super) fn apply<S: Simd>(self, simd: S, x: S::V) -> S::V {
+        let zero = simd.splat(0.0);
+        match self {
+            Activation::Elu => elu(simd, x),
+            Activation::Exponential => exp(simd, x),
+            Activation::HardSigmoid => {
+                let shifted = simd.mul_add(x, simd.splat(1.0 / 6.0), simd.splat(0.5));
+                simd.min(simd.splat(1.0), simd.max(zero, shifted))
+            }
+            Activation::Linear => x,
+            Activation::Relu => simd.max(zero, x),
+            Activation::Selu => {
+                let scaled = simd.mul(simd.splat(SELU_ALPHA), elu(simd, x));
+                simd.mul(simd.splat(SELU_SCALE), simd.select_lt(zero, x, x, scaled))
+            }
+            Activation::Sigmoid => sigmoid(simd, x),
+            Activation::Softsign => simd.div(x, simd.add(simd.abs(x), simd.splat(1.0))),
+            Activation::Tanh => tanh(simd, x),
+        }
+    }
+
+    /// `f'(x)`, from `y = f(x)`.
+    #[inline(always)]
+    pub(super) fn derivative<S: Simd>(self, simd: S, y: S::V) -> S::V {
+        let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+        match self {
+            Activation::Elu => simd.select_lt(zero, y, one, simd.add(y, one)),
+            Activation::Exponential => y,
+            Activation::HardSigmoid => {
+                let slope = simd.select_lt(y, one, simd.splat(1.0 / 6.0), zero);
+                simd.select_lt(zero, y, slope, zero)
+            }
+            Activation::Linear => one,
+            Activation::Relu => simd.select_lt(zero, y, one, zero),
+            Activation::Selu => {
+                let scale = simd.splat(SELU_SCALE);
+                simd.select_lt(zero, y, scale, simd.add(y, simd.splat(SELU_SCALE * SELU_ALPHA)))
+            }
+            Activation::Sigmoid => simd.mul(y, simd.sub(one, y)),
+            Activation::Softsign => {
+                let rest = simd.sub(one, simd.abs(y));
+                simd.mul(rest, rest)
+            }
+            Activation::Tanh => simd.mul(simd.sub(one, y), simd.add(one, y)),
+        }
+    }
+
+    /// `y = f(x)`, elementwise.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn forward(self, isa: Isa, x: &[f32], y: &mut [f32]) {
+        assert_eq!(x.len(), y.len());
+        isa.dispatch(Forward { activation: self, x, y });
+    }
+
+    /// `dx = f'(x) · dy` from `y = f(x)`; added to what `dx` holds where `add`.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn backward(self, isa: Isa, y: &[f32], dy: &[f32], dx: &mut [f32], add: bool) {
+        assert!(y.len() == dy.len() && y.len() == dx.len());
+        isa.dispatch(Backward { activation: self, y, dy, dx, add });
+    }
+}
+
+/// `2^n` and `e^r - 1` with `e^x = 2^n · e^r`, `n` integral, `|r| <= ln 2 / 2`; `x` must lie in `EXP_LOW..=EXP_HIGH`.
+#[inline(always)]
+fn exp_parts<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
+    let n = simd.round(simd.mul(x, simd.splat(LOG2_E)));
+    let r = simd.mul_add(n, simd.splat(-LN_2_HIGH), x);
+    let r = simd.mul_add(n, simd.splat(-LN_2_LOW), r);
+    let mut q = simd.splat(EXPM1[4]);
+    for &coefficient in EXPM1[..4].iter().rev() {
+        q = simd.mul_add(q, r, simd.splat(coefficient));
+    }
+    (n, simd.mul_add(simd.mul(r, r), q, r))
+}
+
+/// `e^x`; 0 where that is subnormal, infinity where it is too large.
+#[inline(always)]
+pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
+    let clamped = simd.min(simd.splat(EXP_HIGH), simd.max(simd.splat(EXP_LOW), x));
+    let (n, p) = exp_parts(simd, clamped);
+    // 2^n in two factors: n reaches 128, whose power is no f32.
+    let half = simd.exp2_integral(simd.round(simd.mul(n, simd.splat(0.5))));
+    let rest = simd.exp2_integral(simd.sub(n, simd.round(simd.mul(n, simd.splat(0.5)))));
+    let y = simd.mul(simd.mul(simd.add(p, simd.splat(1.0)), half), rest);
+    let y = simd.select_lt(x, simd.splat(EXP_LOW), simd.splat(0.0), y);
+    simd.select_lt(simd.splat(EXP_HIGH), x, simd.splat(f32::INFINITY), y)
+}
+
+/// `e^x - 1` for `x <= 0`, without cancellation near 0.
+#[inline(always)]
+fn expm1_negative<S: Simd>(simd: S, x: S::V) -> S::V {
+    // Below -30 the result is -1 to the last bit.
+    let (n, p) = exp_parts(simd, simd.max(simd.splat(-30.0), x));
+    let power = simd.exp2_integral(n);
+    simd.mul_add(power, p, simd.sub(power, simd.splat(1.0)))
+}
+
+#[inline(always)]
+fn elu<S: Simd>(simd: S, x: S::V) -> S::V {
+    let zero = simd.splat(0.0);
+    simd.select_lt(zero, x, x, expm1_negative(simd, simd.min(zero, x)))
+}
+
+/// `1 / (1 + e^-x)`, as `e^x / (1 + e^x)` for negative `x`: small results keep their relative accuracy.
+#[inline(always)]
+pub(super) fn sigmoid<S: Simd>(simd: S, x: S::V) -> S::V {
+    let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+    let negative = simd.sub(zero, simd.abs(x));
+    let (n, p) = exp_parts(simd, simd.max(simd.splat(EXP_LOW), negative));
+    let power = simd.exp2_integral(n);
+    let e = simd.mul_add(power, p, power);
+    let e = simd.select_lt(negative, simd.splat(EXP_LOW), zero, e);
+    simd.div(simd.select_lt(x, zero, e, one), simd.add(one, e))
+}
+
+/// `tanh x = -t / (2 + t)` with `t = e^(-2 |x|) - 1`, the sign put back.
+#[inline(always)]
+pub(super) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
+    let t = expm1_negative(simd, simd.mul(simd.splat(-2.0), simd.abs(x)));
+    simd.copysign(simd.div(t, simd.add(simd.splat(2.0), t)), x)
+}
+
+struct Forward<'a> {
+    activation: Activation,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (x, y) in self.x.chunks(S::LANES).zip(self.y.chunks_mut(S::LANES)) {
+            // SAFETY: both chunks hold the same `x.len() <= LANES` floats.
+            unsafe {
+                let result = self.activation.apply(simd, simd.load_partial(x.as_ptr(), x.len()));
+                simd.store_partial(result, y.as_mut_ptr(), y.len());
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
+    activation: Activation,
+    y: &'a [f32],
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+    add: bool,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let inputs = self.y.chunks(S::LANES).zip(self.dy.chunks(S::LANES));
+        for ((y, dy), dx) in inputs.zip(self.dx.chunks_mut(S::LANES)) {
+            // SAFETY: the three chunks hold the same `dx.len() <= LANES` floats.
+            unsafe {
+                let load = |from: &[f32]| simd.load_partial(from.as_ptr(), from.len());
+                let slope = self.activation.derivative(simd, load(y));
+                let before = if self.add { load(dx) } else { simd.splat(0.0) };
+                simd.store_partial(simd.mul_add(slope, load(dy), before), dx.as_mut_ptr(), dx.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Activation: a function of every element, or softmax over the last axis.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::config::{activation_named, read};
+use super::{AnyActivation, Backward, Forward, Layer, Node, Shape};
+use crate::error::{Error, Result};
+use crate::kernels::activation::Activation as Function;
+use crate::kernels::softmax;
+use crate::simd::Isa;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    activation: Option<String>,
+}
+
+pub(super) fn build(name: &str, config: &Value, _: &[Shape]) -> Result<Vec<Node>> {
+    let config: Config = read(name, config)?;
+    Ok(vec![Node::new(Activation(activation_named(name, config.activation.as_deref())?))])
+}
+
+pub(super) fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = Function::ALL.iter().map(|&(name, _)| name).collect();
+    names.push("softmax");
+    names.sort_unstable();
+    names
+}
+
+pub(super) fn named(name: &str) -> Option<AnyActivation> {
+    match name {
+        "softmax" => Some(AnyActivation::Softmax),
+        _ => Function::named(name).map(AnyActivation::Elementwise),
+    }
+}
+
+/// The layer; also what a Dense layer's `activation` becomes.
+pub(super) struct Activation(pub(super) AnyActivation);
+
+/// Applies a named activation to a row-major array whose last axis has `features` elements.
+pub fn activate(name: &str, x: &[f32], y: &mut [f32], features: usize) -> Result<()> {
+    let activation = named(name).ok_or_else(|| Error::unknown("activation", name, names()))?;
+    if !x.is_empty() {
+        forward(Isa::active(), activation, x, y, features);
+    }
+    Ok(())
+}
+
+fn forward(isa: Isa, activation: AnyActivation, x: &[f32], y: &mut [f32], features: usize) {
+    match activation {
+        AnyActivation::Elementwise(function) => function.forward(isa, x, y),
+        AnyActivation::Softmax => softmax::forward(isa, x, y, features),
+    }
+}
+
+impl Layer for Activation {
+    type Cache = ();
+
+    fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn as_activation(&self) -> Option<AnyActivation> {
+        Some(self.0)
+    }
+
+    fn forward(&self, call: Forward<'_>, (): &mut ()) -> Result<()> {
+        let x = call.input(0);
+        if x.floats().is_empty() {
+            return Ok(());
+        }
+        forward(call.isa, self.0, x.floats(), call.outputs[0].floats_mut(), x.features());
+        Ok(())
+    }
+
+    fn backward(&self, mut call: Backward<'_>, (): &mut ()) {
+        let (isa, outputs) = (call.isa, call.outputs);
+        let Some(dy) = call.d_output(0) else { return };
+        let Some((dx, add)) = call.d_input(0) else { return };
+        let y = outputs[0].floats();
+        match self.0 {
+            AnyActivation::Elementwise(function) => function.backward(isa, y, dy, dx, add),
+            AnyActivation::Softmax => softmax::backward(y, dy, dx, outputs[0].features(), add),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Reading what Keras writes of a layer.
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::AnyActivation;
+use super::activation;
+use crate::error::{Error, Result};
+
+/// Reads a layer's own arguments: those that every layer has are taken away first, any that is not known is an error.
+pub(super) fn read<T: DeserializeOwned>(layer: &str, config: &Value) -> Result<T> {
+    let mut config = config.clone();
+    if let Some(fields) = config.as_object_mut() {
+        for common in ["name", "trainable", "activity_regularizer", "build_config"] {
+            match fields.remove(common) {
+                Some(value) if common == "activity_regularizer" && !value.is_null() => {
+                    return Err(Error::unsupported(layer, "activity_regularizer is not supported yet"));
+                }
+                _ => {}
+            }
+        }
+        if let Some(dtype) = fields.remove("dtype") {
+            check_dtype(layer, &dtype)?;
+        }
+    }
+    serde_json::from_value(config).map_err(|source| Error::Config { place: layer.to_owned(), source })
+}
+
+/// Layers compute in float32; the policy may be given by name or as Keras serialises it.
+fn check_dtype(layer: &str, dtype: &Value) -> Result<()> {
+    let name = dtype.get("config").and_then(|config| config.get("name")).unwrap_or(dtype);
+    match name.as_str() {
+        Some("float32") => Ok(()),
+        _ if name.is_null() => Ok(()),
+        _ => Err(Error::unsupported(layer, format!("dtype {name} is not supported; use float32"))),
+    }
+}
+
+/// An argument that has no effect here.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Ignored(#[allow(dead_code, reason = "read so that it counts as known")] serde::de::IgnoredAny);
+
+/// An argument that must be at its default: null, false or zero.
+#[derive(Debug, Default)]
+pub(super) struct Absent;
+
+impl<'de> Deserialize<'de> for Absent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null | Value::Bool(false) => Ok(Absent),
+            Value::Number(number) if number.as_f64() == Some(0.0) => Ok(Absent),
+            other => Err(D::Error::custom(format!("an argument is {other}, which is not supported yet"))),
+        }
+    }
+}
+
+/// Reads an activation's name; null is `linear`.
+pub(super) fn activation_named(layer: &str, name: Option<&str>) -> Result<AnyActivation> {
+    let name = name.unwrap_or("linear");
+    activation::named(name).ok_or_else(|| {
+        let known = activation::names().join(", ");
+        Error::value(layer, format!("unknown activation '{name}'; known are {known}"))
+    })
+}
+
+pub(super) fn yes() -> bool {
+    true
+}

@@ -1,0 +1,296 @@
+//! One file a layer: its configuration, forward, backward, and the struct of what forward saves for backward.
+//!
+//! A layer sees slices of the model's flat weights and gradients, its input and output tensors, and its own cache; it
+//! does not know the network it stands in. [`CLASSES`] pairs Keras' class names with the functions that build them.
+
+mod activation;
+mod config;
+mod dense;
+mod embedding;
+mod initializer;
+mod lstm;
+mod shape;
+mod tensor;
+
+pub use activation::activate;
+pub use initializer::{Initializer, Random};
+pub use shape::Shape;
+pub use tensor::{Gradient, Kind, Tensor, Values, checked_len};
+
+use std::any::Any;
+
+use crate::error::Result;
+use crate::kernels::activation::Activation as Function;
+use crate::simd::Isa;
+
+/// Builds the nodes of a layer from its name, Keras' configuration of it and the shapes of its inputs. The nodes are a
+/// chain: the first takes the layer's inputs, the last gives its outputs.
+pub type Builder = fn(&str, &serde_json::Value, &[Shape]) -> Result<Vec<Node>>;
+
+/// Keras' class names and what builds them, sorted.
+pub const CLASSES: &[(&str, Builder)] = &[
+    ("Activation", activation::build),
+    ("Dense", dense::build),
+    ("Embedding", embedding::build),
+    ("LSTM", lstm::build_lstm),
+    ("RNN", lstm::build_rnn),
+];
+
+/// Every activation by name, sorted.
+pub fn activation_names() -> Vec<&'static str> {
+    activation::names()
+}
+
+/// A weight that a layer asks for.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    /// Its path below the layer's name: `kernel`, `lstm_cell/kernel`, ...
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// What it starts from.
+    pub initializer: Initializer,
+}
+
+impl Weight {
+    /// How many floats it has.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has no floats.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a layer does with the mask of its first input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskRule {
+    /// Its outputs have the same.
+    Pass,
+    /// Its outputs have none.
+    Drop,
+    /// It makes one for its first output.
+    Create,
+}
+
+/// What a forward pass of one layer sees.
+pub struct Forward<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The layer's weights, one after another.
+    pub weights: &'a [f32],
+    /// Tensors of the network up to this layer's outputs.
+    pub tensors: &'a [Tensor],
+    /// Which of `tensors` are the inputs.
+    pub inputs: &'a [usize],
+    /// The outputs, of the right sizes.
+    pub outputs: &'a mut [Tensor],
+    /// The first input's mask, `batch x steps`; 0 masks a step.
+    pub mask: Option<&'a [u8]>,
+    /// The mask to fill, for a layer that creates one.
+    pub new_mask: Option<&'a mut Vec<u8>>,
+    /// Whether a backward pass follows.
+    pub training: bool,
+}
+
+impl<'a> Forward<'a> {
+    /// An input.
+    pub fn input(&self, i: usize) -> &'a Tensor {
+        &self.tensors[self.inputs[i]]
+    }
+}
+
+/// What a backward pass of one layer sees.
+pub struct Backward<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The layer's weights, one after another.
+    pub weights: &'a [f32],
+    /// Their gradients, to be added to; `None` if the layer does not train.
+    pub gradients: Option<&'a mut [f32]>,
+    /// Tensors of the network up to this layer's outputs.
+    pub tensors: &'a [Tensor],
+    /// Which of `tensors` are the inputs.
+    pub inputs: &'a [usize],
+    /// The outputs of the forward pass.
+    pub outputs: &'a [Tensor],
+    /// The gradients of the outputs.
+    pub d_outputs: &'a [Gradient],
+    /// The gradients of `tensors`.
+    pub d_tensors: &'a mut [Gradient],
+    /// The first input's mask.
+    pub mask: Option<&'a [u8]>,
+}
+
+impl<'a> Backward<'a> {
+    /// An input.
+    pub fn input(&self, i: usize) -> &'a Tensor {
+        &self.tensors[self.inputs[i]]
+    }
+
+    /// The gradient of an output; `None` where nothing depends on it.
+    pub fn d_output(&self, i: usize) -> Option<&'a [f32]> {
+        self.d_outputs[i].get()
+    }
+
+    /// The gradient of an input to write to, and whether to add to what it holds; `None` where nobody wants it.
+    pub fn d_input(&mut self, i: usize) -> Option<(&mut [f32], bool)> {
+        self.d_tensors[self.inputs[i]].claim()
+    }
+}
+
+/// A layer's arithmetic.
+pub trait Layer: Send + Sync + 'static {
+    /// What forward saves for backward, and its working memory; it keeps its memory between calls.
+    type Cache: Default + Send + Sync + 'static;
+
+    /// The weights, in Keras' order.
+    fn weights(&self) -> Vec<Weight> {
+        Vec::new()
+    }
+
+    /// The shapes of the outputs for shapes of the inputs that [`Builder`] accepted, with more or other sizes known.
+    fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
+
+    /// What it does with masks.
+    fn mask_rule(&self) -> MaskRule {
+        MaskRule::Pass
+    }
+
+    /// What its first input holds.
+    fn input_kind(&self) -> Kind {
+        Kind::Floats
+    }
+
+    /// The function, if the layer is nothing but an activation.
+    fn as_activation(&self) -> Option<AnyActivation> {
+        None
+    }
+
+    /// Called whenever the weights have changed: makes the copies that the kernels read, `training` those for backward too.
+    fn pack(&mut self, _isa: Isa, _weights: &[f32], _training: bool) -> Result<()> {
+        Ok(())
+    }
+
+    /// Computes the outputs.
+    fn forward(&self, call: Forward<'_>, cache: &mut Self::Cache) -> Result<()>;
+
+    /// Adds to the gradients of weights and inputs, from the cache of a forward pass with `training`.
+    fn backward(&self, call: Backward<'_>, cache: &mut Self::Cache);
+}
+
+/// An activation, elementwise or over the last axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnyActivation {
+    /// Elementwise.
+    Elementwise(Function),
+    /// `e^x / Σ e^x` over the last axis.
+    Softmax,
+}
+
+/// A layer of any type.
+pub struct Node(Box<dyn ErasedLayer>);
+
+/// A cache of any layer.
+pub type AnyCache = Box<dyn Any + Send + Sync>;
+
+impl Node {
+    /// Wraps a layer.
+    pub fn new(layer: impl Layer) -> Self {
+        Node(Box::new(layer))
+    }
+
+    /// See [`Layer::weights`].
+    pub fn weights(&self) -> Vec<Weight> {
+        self.0.weights_()
+    }
+
+    /// See [`Layer::output_shapes`].
+    pub fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        self.0.output_shapes_(inputs)
+    }
+
+    /// See [`Layer::mask_rule`].
+    pub fn mask_rule(&self) -> MaskRule {
+        self.0.mask_rule_()
+    }
+
+    /// See [`Layer::input_kind`].
+    pub fn input_kind(&self) -> Kind {
+        self.0.input_kind_()
+    }
+
+    /// See [`Layer::as_activation`].
+    pub fn as_activation(&self) -> Option<AnyActivation> {
+        self.0.as_activation_()
+    }
+
+    /// See [`Layer::pack`].
+    pub fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
+        self.0.pack_(isa, weights, training)
+    }
+
+    /// An empty cache for this layer.
+    pub fn new_cache(&self) -> AnyCache {
+        self.0.new_cache_()
+    }
+
+    /// See [`Layer::forward`].
+    pub fn forward(&self, call: Forward<'_>, cache: &mut AnyCache) -> Result<()> {
+        self.0.forward_(call, cache)
+    }
+
+    /// See [`Layer::backward`].
+    pub fn backward(&self, call: Backward<'_>, cache: &mut AnyCache) {
+        self.0.backward_(call, cache);
+    }
+}
+
+/// [`Layer`] without its associated type, so that a network can hold any.
+trait ErasedLayer: Send + Sync {
+    fn weights_(&self) -> Vec<Weight>;
+    fn output_shapes_(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
+    fn mask_rule_(&self) -> MaskRule;
+    fn input_kind_(&self) -> Kind;
+    fn as_activation_(&self) -> Option<AnyActivation>;
+    fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()>;
+    fn new_cache_(&self) -> AnyCache;
+    fn forward_(&self, call: Forward<'_>, cache: &mut AnyCache) -> Result<()>;
+    fn backward_(&self, call: Backward<'_>, cache: &mut AnyCache);
+}
+
+impl<L: Layer> ErasedLayer for L {
+    fn weights_(&self) -> Vec<Weight> {
+        self.weights()
+    }
+    fn output_shapes_(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        self.output_shapes(inputs)
+    }
+    fn mask_rule_(&self) -> MaskRule {
+        self.mask_rule()
+    }
+    fn input_kind_(&self) -> Kind {
+        self.input_kind()
+    }
+    fn as_activation_(&self) -> Option<AnyActivation> {
+        self.as_activation()
+    }
+    fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
+        self.pack(isa, weights, training)
+    }
+    fn new_cache_(&self) -> AnyCache {
+        Box::new(L::Cache::default())
+    }
+    fn forward_(&self, call: Forward<'_>, cache: &mut AnyCache) -> Result<()> {
+        self.forward(call, own(cache))
+    }
+    fn backward_(&self, call: Backward<'_>, cache: &mut AnyCache) {
+        self.backward(call, own(cache));
+    }
+}
+
+fn own<C: 'static>(cache: &mut AnyCache) -> &mut C {
+    cache.downcast_mut().expect("a cache comes from the `new_cache` of the layer it is given to")
+}

@@ -1,0 +1,297 @@
+//! The order of work, and where everything lies.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::graph::{Graph, Reference};
+use crate::error::{Error, Result};
+use crate::layers::{AnyActivation, CLASSES, Initializer, Kind, MaskRule, Node, Shape, checked_len};
+
+/// A weight: a range of the model's flat run of floats.
+#[derive(Clone, Debug)]
+pub struct PlannedWeight {
+    /// The layer's name.
+    pub layer: String,
+    /// The path below it.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Where it lies.
+    pub range: Range<usize>,
+    /// Whether it is trained.
+    pub trainable: bool,
+    pub(super) initializer: Initializer,
+}
+
+pub(super) struct PlannedNode {
+    pub node: Node,
+    pub weights: Range<usize>,
+    pub trainable: bool,
+}
+
+/// One call of a node. Its outputs are tensors `first_output ..`, all of its inputs come before them.
+pub(super) struct Operation {
+    pub node: usize,
+    pub inputs: Vec<usize>,
+    pub first_output: usize,
+    pub outputs: usize,
+    /// The mask of the first input.
+    pub mask: Option<usize>,
+    /// The mask that the call makes.
+    pub new_mask: Option<usize>,
+}
+
+pub(super) struct PlannedTensor {
+    pub kind: Kind,
+    pub shape: Shape,
+    pub mask: Option<usize>,
+    /// Whether a trained weight stands before it.
+    pub wants_gradient: bool,
+}
+
+pub(super) struct PlannedInput {
+    pub name: String,
+    /// The layer that takes it.
+    pub consumer: String,
+}
+
+/// The order of work for a model. Input `i` is tensor `i`.
+pub struct Plan {
+    pub(super) inputs: Vec<PlannedInput>,
+    pub(super) outputs: Vec<usize>,
+    pub(super) nodes: Vec<PlannedNode>,
+    pub(super) operations: Vec<Operation>,
+    pub(super) tensors: Vec<PlannedTensor>,
+    pub(super) masks: usize,
+    pub(super) weights: Vec<PlannedWeight>,
+    layer_outputs: Vec<(String, Vec<Shape>)>,
+}
+
+impl Plan {
+    /// Lays a model out.
+    ///
+    /// `input_shapes`, where given, take the place of those in the model; batch axis first.
+    ///
+    /// # Errors
+    /// Where a layer is not known, its arguments are not, or shapes do not fit.
+    pub fn new(graph: &Graph, input_shapes: &[Shape]) -> Result<Plan> {
+        let mut plan = Plan {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            nodes: Vec::new(),
+            operations: Vec::new(),
+            tensors: Vec::new(),
+            masks: 0,
+            weights: Vec::new(),
+            layer_outputs: Vec::new(),
+        };
+        if !input_shapes.is_empty() && input_shapes.len() != graph.inputs.len() {
+            let (given, wanted) = (input_shapes.len(), graph.inputs.len());
+            return Err(Error::value(&graph.name, format!("got shapes of {given} inputs, the model has {wanted}")));
+        }
+        for (i, input) in graph.inputs.iter().enumerate() {
+            let shape = input_shapes.get(i).or(input.shape.as_ref());
+            let shape = shape.ok_or_else(|| Error::value(&input.name, "the shape of this input is not known"))?;
+            if shape.rank() == 0 {
+                return Err(Error::shape(&input.name, "the input", "a batch axis at least", shape.clone()));
+            }
+            plan.inputs.push(PlannedInput { name: input.name.clone(), consumer: input.name.clone() });
+            plan.tensors.push(PlannedTensor {
+                kind: Kind::Floats,
+                shape: shape.clone(),
+                mask: None,
+                wants_gradient: false,
+            });
+        }
+        plan.lay_out(graph)?;
+        Ok(plan)
+    }
+
+    fn lay_out(&mut self, graph: &Graph) -> Result<()> {
+        let mut chains: HashMap<usize, Range<usize>> = HashMap::new();
+        let mut call_outputs: Vec<Vec<usize>> = Vec::new();
+        let mut chosen = vec![false; self.inputs.len()];
+        // Nodes are made in the order of calls, weights counted in the order of layers.
+        for call in &graph.calls {
+            let layer = &graph.layers[call.layer];
+            let mut tensors = Vec::with_capacity(call.inputs.len());
+            for &input in &call.inputs {
+                tensors.push(resolve(&call_outputs, input).ok_or_else(|| {
+                    Error::value(&layer.name, "is called on an output that its input layer does not have")
+                })?);
+            }
+            if tensors.is_empty() {
+                return Err(Error::value(&layer.name, "is called on nothing"));
+            }
+            let chain = match chains.get(&call.layer) {
+                Some(chain) => chain.clone(),
+                None => {
+                    let known = CLASSES.binary_search_by_key(&layer.class.as_str(), |&(class, _)| class);
+                    let Ok(known) = known else {
+                        return Err(Error::unknown("layer class", &layer.class, CLASSES.iter().map(|&(name, _)| name)));
+                    };
+                    let shapes: Vec<_> = tensors.iter().map(|&t| self.tensors[t].shape.clone()).collect();
+                    let first = self.nodes.len();
+                    for node in CLASSES[known].1(&layer.name, &layer.config, &shapes)? {
+                        self.nodes.push(PlannedNode { node, weights: 0..0, trainable: layer.trainable() });
+                    }
+                    chains.insert(call.layer, first..self.nodes.len());
+                    first..self.nodes.len()
+                }
+            };
+            for &tensor in &tensors {
+                if let Some(chosen) = chosen.get_mut(tensor) {
+                    let kind =
+                        if tensor == tensors[0] { self.nodes[chain.start].node.input_kind() } else { Kind::Floats };
+                    if *chosen && self.tensors[tensor].kind != kind {
+                        return Err(Error::unsupported(
+                            &layer.name,
+                            "shares an input with a layer that takes another kind",
+                        ));
+                    }
+                    *chosen = true;
+                    self.tensors[tensor].kind = kind;
+                    self.inputs[tensor].consumer.clone_from(&layer.name);
+                }
+            }
+            let wanted = self.nodes[chain.start].node.input_kind();
+            if self.tensors[tensors[0]].kind != wanted {
+                return Err(Error::unsupported(&layer.name, "takes ids, so it must stand directly behind an input"));
+            }
+            for node in chain {
+                tensors = self.call(node, tensors)?;
+            }
+            let shapes = tensors.iter().map(|&t| self.tensors[t].shape.clone()).collect();
+            self.layer_outputs.push((layer.name.clone(), shapes));
+            call_outputs.push(tensors);
+        }
+        self.place_weights(graph, &chains)?;
+        self.find_gradients();
+        for &output in &graph.outputs {
+            let tensor = resolve(&call_outputs, output);
+            self.outputs.push(tensor.ok_or_else(|| Error::value(&graph.name, "an output is not there"))?);
+        }
+        if self.operations.is_empty() {
+            return Err(Error::value(&graph.name, "the model has no layers"));
+        }
+        Ok(())
+    }
+
+    /// Adds a call of a node and returns its outputs.
+    fn call(&mut self, node: usize, inputs: Vec<usize>) -> Result<Vec<usize>> {
+        let shapes: Vec<_> = inputs.iter().map(|&t| self.tensors[t].shape.clone()).collect();
+        let outputs = self.nodes[node].node.output_shapes(&shapes)?;
+        let mask = self.tensors[inputs[0]].mask;
+        let rule = self.nodes[node].node.mask_rule();
+        let new_mask = (rule == MaskRule::Create).then_some(self.masks);
+        self.masks += usize::from(new_mask.is_some());
+        let first_output = self.tensors.len();
+        for (i, shape) in outputs.into_iter().enumerate() {
+            let mask = match rule {
+                MaskRule::Pass => mask,
+                MaskRule::Drop => None,
+                MaskRule::Create => new_mask,
+            };
+            self.tensors.push(PlannedTensor {
+                kind: Kind::Floats,
+                shape,
+                mask: mask.filter(|_| i == 0),
+                wants_gradient: false,
+            });
+        }
+        let outputs = self.tensors.len() - first_output;
+        self.operations.push(Operation { node, inputs, first_output, outputs, mask, new_mask });
+        Ok((first_output..first_output + outputs).collect())
+    }
+
+    fn place_weights(&mut self, graph: &Graph, chains: &HashMap<usize, Range<usize>>) -> Result<()> {
+        let mut end = 0usize;
+        for (number, layer) in graph.layers.iter().enumerate() {
+            for node in chains.get(&number).cloned().unwrap_or(0..0) {
+                let start = end;
+                for weight in self.nodes[node].node.weights() {
+                    let place = format!("{}/{}", layer.name, weight.path);
+                    let len = checked_len(&place, &weight.shape)?;
+                    let from = end;
+                    end = checked_len(&place, &[end.saturating_add(len)])?;
+                    self.weights.push(PlannedWeight {
+                        layer: layer.name.clone(),
+                        path: weight.path,
+                        shape: weight.shape,
+                        range: from..end,
+                        trainable: layer.trainable(),
+                        initializer: weight.initializer,
+                    });
+                }
+                self.nodes[node].weights = start..end;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_gradients(&mut self) {
+        for operation in &self.operations {
+            let node = &self.nodes[operation.node];
+            let wanted = (node.trainable && !node.weights.is_empty())
+                || operation.inputs.iter().any(|&input| self.tensors[input].wants_gradient);
+            let outputs = operation.first_output..operation.first_output + operation.outputs;
+            for tensor in &mut self.tensors[outputs] {
+                tensor.wants_gradient = wanted;
+            }
+        }
+    }
+
+    /// The weights, in Keras' order.
+    pub fn weights(&self) -> &[PlannedWeight] {
+        &self.weights
+    }
+
+    /// How many floats all weights have.
+    pub fn weights_len(&self) -> usize {
+        self.weights.last().map_or(0, |weight| weight.range.end)
+    }
+
+    /// What each input holds.
+    pub fn input_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.tensors[..self.inputs.len()].iter().map(|tensor| tensor.kind)
+    }
+
+    /// The shape of each output.
+    pub fn output_shapes(&self) -> impl Iterator<Item = &Shape> + '_ {
+        self.outputs.iter().map(|&output| &self.tensors[output].shape)
+    }
+
+    /// Each call's layer and the shapes of its outputs.
+    pub fn layer_output_shapes(&self) -> &[(String, Vec<Shape>)] {
+        &self.layer_outputs
+    }
+
+    /// The activation that makes an output and the tensor it works on, if an activation makes it.
+    pub(crate) fn activation_of(&self, output: usize) -> Option<(AnyActivation, usize)> {
+        let tensor = self.outputs[output];
+        let maker = self.operations.iter().find(|operation| operation.first_output == tensor)?;
+        Some((self.nodes[maker.node].node.as_activation()?, maker.inputs[0]))
+    }
+
+    /// The mask of an output, if it has one.
+    pub(crate) fn mask_of(&self, output: usize) -> Option<usize> {
+        self.tensors[self.outputs[output]].mask
+    }
+
+    /// The tensor of an output.
+    pub(crate) fn output(&self, output: usize) -> usize {
+        self.outputs[output]
+    }
+
+    /// How many outputs there are.
+    pub fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+}
+
+fn resolve(call_outputs: &[Vec<usize>], reference: Reference) -> Option<usize> {
+    match reference {
+        Reference::Input(input) => Some(input),
+        Reference::Output { call, output } => call_outputs.get(call)?.get(output).copied(),
+    }
+}

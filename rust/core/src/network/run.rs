@@ -1,0 +1,308 @@
+//! A plan with weights, and what one call of it needs.
+
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use super::data::{Data, Rows};
+use super::graph::Graph;
+use super::plan::{Plan, PlannedWeight};
+use crate::error::{Error, Result};
+use crate::kernels::AlignedBuffer;
+use crate::layers::{AnyCache, Backward, Forward, Gradient, Shape, Tensor};
+use crate::simd::Isa;
+
+/// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
+#[derive(Default)]
+pub struct Workspace {
+    tensors: Vec<Tensor>,
+    gradients: Vec<Gradient>,
+    masks: Vec<Vec<u8>>,
+    caches: Vec<AnyCache>,
+    /// The input sizes that the tensors are laid out for.
+    bound: Vec<Vec<usize>>,
+    sizes: Vec<usize>,
+}
+
+impl Workspace {
+    /// A tensor, after a forward pass.
+    pub(crate) fn tensor(&self, tensor: usize) -> &Tensor {
+        &self.tensors[tensor]
+    }
+
+    /// A mask, after a forward pass.
+    pub(crate) fn mask(&self, mask: usize) -> &[u8] {
+        &self.masks[mask]
+    }
+
+    /// Takes out the gradient of a tensor, if it is wanted, to write it while tensors are read.
+    pub(crate) fn take_gradient(&mut self, tensor: usize) -> Option<Gradient> {
+        let gradient = &mut self.gradients[tensor];
+        gradient.is_wanted().then(|| std::mem::take(gradient))
+    }
+
+    /// Puts it back.
+    pub(crate) fn put_gradient(&mut self, tensor: usize, gradient: Gradient) {
+        self.gradients[tensor] = gradient;
+    }
+}
+
+/// A model that can compute: a plan and its weights.
+///
+/// Any number of threads may call [`Network::predict`] at once.
+pub struct Network {
+    plan: Plan,
+    weights: AlignedBuffer,
+    isa: Isa,
+    /// Whether the copies of the weights that backward reads are kept.
+    training: bool,
+    idle: Mutex<Vec<Workspace>>,
+}
+
+impl Network {
+    /// Lays a model out and draws its initial weights.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; where there is no memory for the weights.
+    pub fn new(graph: &Graph, input_shapes: &[Shape], seed: u64, isa: Isa) -> Result<Network> {
+        let plan = Plan::new(graph, input_shapes)?;
+        let mut weights = AlignedBuffer::zeros(plan.weights_len())?;
+        for (stream, weight) in plan.weights.iter().enumerate() {
+            let target = &mut weights[weight.range.clone()];
+            weight.initializer.fill(&weight.shape, seed, stream as u64, target)?;
+        }
+        let mut network = Network { plan, weights, isa, training: false, idle: Mutex::default() };
+        network.pack()?;
+        Ok(network)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The instruction set it computes on.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Each weight and its values.
+    pub fn weights(&self) -> impl Iterator<Item = (&PlannedWeight, ArrayViewD<'_, f32>)> {
+        self.plan.weights.iter().map(|weight| {
+            let values = ArrayViewD::from_shape(IxDyn(&weight.shape), &self.weights[weight.range.clone()]);
+            (weight, values.expect("a weight's range is as long as its shape says"))
+        })
+    }
+
+    /// Sets all weights.
+    ///
+    /// # Errors
+    /// Where there are too many, too few, or a shape is another; no weight is changed then.
+    pub fn set_weights(&mut self, weights: &[ArrayViewD<'_, f32>]) -> Result<()> {
+        let planned = &self.plan.weights;
+        if weights.len() != planned.len() {
+            let (given, wanted) = (weights.len(), planned.len());
+            return Err(Error::value("set_weights", format!("got {given} arrays, the model has {wanted} weights")));
+        }
+        for (planned, given) in planned.iter().zip(weights) {
+            if planned.shape != given.shape() {
+                let place = format!("{}/{}", planned.layer, planned.path);
+                return Err(Error::shape(
+                    place,
+                    "the array",
+                    Shape::known(&planned.shape),
+                    Shape::known(given.shape()),
+                ));
+            }
+        }
+        for (planned, given) in self.plan.weights.iter().zip(weights) {
+            let target = &mut self.weights[planned.range.clone()];
+            target.iter_mut().zip(given.iter()).for_each(|(to, &from)| *to = from);
+        }
+        self.pack()
+    }
+
+    /// Changes the flat run of weights in place.
+    ///
+    /// # Errors
+    /// Where there is no memory for their packed copies.
+    pub(crate) fn update(&mut self, change: impl FnOnce(&Plan, &mut [f32])) -> Result<()> {
+        change(&self.plan, &mut self.weights);
+        self.pack()
+    }
+
+    /// Prepares for backward passes.
+    ///
+    /// # Errors
+    /// Where there is no memory for the packed copies.
+    pub(crate) fn prepare_training(&mut self) -> Result<()> {
+        if !self.training {
+            self.training = true;
+            self.pack()?;
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self) -> Result<()> {
+        for planned in &mut self.plan.nodes {
+            planned.node.pack(self.isa, &self.weights[planned.weights.clone()], self.training)?;
+        }
+        Ok(())
+    }
+
+    /// Computes every tensor for some rows of the inputs; `training` keeps what a backward pass needs.
+    ///
+    /// # Errors
+    /// Where the inputs do not fit the model.
+    pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
+        self.gather(work, inputs, rows)?;
+        for (number, operation) in self.plan.operations.iter().enumerate() {
+            let planned = &self.plan.nodes[operation.node];
+            let (before, rest) = work.tensors.split_at_mut(operation.first_output);
+            let mut new_mask = operation.new_mask.map(|mask| std::mem::take(&mut work.masks[mask]));
+            let call = Forward {
+                isa: self.isa,
+                weights: &self.weights[planned.weights.clone()],
+                tensors: before,
+                inputs: &operation.inputs,
+                outputs: &mut rest[..operation.outputs],
+                mask: operation.mask.map(|mask| &*work.masks[mask]),
+                new_mask: new_mask.as_mut(),
+                training,
+            };
+            let result = planned.node.forward(call, &mut work.caches[number]);
+            if let (Some(mask), Some(filled)) = (operation.new_mask, new_mask) {
+                work.masks[mask] = filled;
+            }
+            result?;
+        }
+        if training {
+            for ((gradient, tensor), planned) in work.gradients.iter_mut().zip(&work.tensors).zip(&self.plan.tensors) {
+                gradient.reset(tensor.sizes().iter().product(), planned.wants_gradient)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to `gradients`, a flat run like the weights, from the output gradients in the workspace.
+    pub(crate) fn backward(&self, work: &mut Workspace, gradients: &mut [f32]) {
+        for (number, operation) in self.plan.operations.iter().enumerate().rev() {
+            let planned = &self.plan.nodes[operation.node];
+            let (before, rest) = work.tensors.split_at(operation.first_output);
+            let (d_before, d_rest) = work.gradients.split_at_mut(operation.first_output);
+            let d_outputs = &d_rest[..operation.outputs];
+            if d_outputs.iter().all(|d| d.get().is_none()) {
+                continue;
+            }
+            let call = Backward {
+                isa: self.isa,
+                weights: &self.weights[planned.weights.clone()],
+                gradients: planned.trainable.then(|| &mut gradients[planned.weights.clone()]),
+                tensors: before,
+                inputs: &operation.inputs,
+                outputs: &rest[..operation.outputs],
+                d_outputs,
+                d_tensors: d_before,
+                mask: operation.mask.map(|mask| &*work.masks[mask]),
+            };
+            planned.node.backward(call, &mut work.caches[number]);
+        }
+    }
+
+    /// The outputs for all rows, computed batch by batch; `after(i)` follows batch `i` and may end the work.
+    ///
+    /// # Errors
+    /// Where the inputs do not fit the model, or `after` says so.
+    pub fn predict<E: From<Error>>(
+        &self,
+        inputs: &[Data<'_>],
+        batch_size: usize,
+        mut after: impl FnMut(usize) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Vec<ArrayD<f32>>, E> {
+        let samples = self.samples(inputs)?;
+        let mut work = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut outputs: Vec<(Vec<usize>, Vec<f32>)> = Vec::new();
+        for (number, start) in (0..samples).step_by(batch_size.max(1)).enumerate() {
+            let rows = Rows::Range(start, samples.min(start.saturating_add(batch_size.max(1))));
+            self.forward(&mut work, inputs, rows, false)?;
+            for (i, &output) in self.plan.outputs.iter().enumerate() {
+                let tensor = work.tensor(output);
+                if number == 0 {
+                    let mut sizes = tensor.sizes().to_vec();
+                    sizes[0] = samples;
+                    let mut values = Vec::new();
+                    values.try_reserve_exact(sizes.iter().product()).map_err(Error::from)?;
+                    outputs.push((sizes, values));
+                }
+                outputs[i].1.extend_from_slice(tensor.floats());
+            }
+            after(number)?;
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        Ok(outputs
+            .into_iter()
+            .map(|(sizes, values)| ArrayD::from_shape_vec(sizes, values).expect("every batch gave all of its rows"))
+            .collect())
+    }
+
+    /// How many rows the inputs have.
+    ///
+    /// # Errors
+    /// Where there are too many or too few inputs, they differ in length or are empty.
+    pub fn samples(&self, inputs: &[Data<'_>]) -> Result<usize> {
+        let planned = &self.plan.inputs;
+        if inputs.len() != planned.len() {
+            let (given, wanted) = (inputs.len(), planned.len());
+            return Err(Error::value("model", format!("got {given} input arrays, the model has {wanted} inputs")));
+        }
+        let samples = inputs.first().map_or(0, Data::samples);
+        for (planned, input) in planned.iter().zip(inputs) {
+            if input.samples() != samples {
+                let given = input.samples();
+                let name = &planned.name;
+                return Err(Error::value(name, format!("has {given} samples where the first input has {samples}")));
+            }
+        }
+        if samples == 0 {
+            return Err(Error::value("model", "the input arrays hold no samples"));
+        }
+        Ok(samples)
+    }
+
+    /// Copies the rows in and gives every tensor its sizes.
+    fn gather(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>) -> Result<()> {
+        self.samples(inputs)?;
+        let plan = &self.plan;
+        if work.tensors.is_empty() {
+            work.tensors.extend(plan.tensors.iter().map(|planned| Tensor::new(planned.kind)));
+            work.gradients.resize_with(plan.tensors.len(), Gradient::default);
+            work.masks.resize_with(plan.masks, Vec::new);
+            work.caches.extend(plan.operations.iter().map(|operation| plan.nodes[operation.node].node.new_cache()));
+        }
+        for (i, (planned, input)) in plan.inputs.iter().zip(inputs).enumerate() {
+            let expected = &plan.tensors[i].shape;
+            let fits =
+                expected.rank() == input.sizes().len() && Shape(expected.0[1..].to_vec()).admits(&input.sizes()[1..]);
+            if !fits {
+                let actual = Shape::known(input.sizes());
+                return Err(Error::shape(&planned.consumer, "the input", expected, actual));
+            }
+            input.gather(&planned.consumer, rows, &mut work.tensors[i], &mut work.sizes)?;
+        }
+        let same = work.bound.len() == inputs.len()
+            && work.bound.iter().zip(&work.tensors).all(|(bound, tensor)| bound == tensor.sizes());
+        if same {
+            return Ok(());
+        }
+        work.bound.clear();
+        for operation in &plan.operations {
+            let shapes: Vec<_> = operation.inputs.iter().map(|&t| Shape::known(work.tensors[t].sizes())).collect();
+            for (i, shape) in plan.nodes[operation.node].node.output_shapes(&shapes)?.into_iter().enumerate() {
+                let sizes: Vec<_> = shape.0.into_iter().map(|size| size.expect("known in, known out")).collect();
+                work.tensors[operation.first_output + i].resize(&sizes)?;
+            }
+        }
+        work.bound.extend(work.tensors[..inputs.len()].iter().map(|tensor| tensor.sizes().to_vec()));
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! AVX2 with FMA: 8 lanes, 16 registers.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+
+/// The token of a CPU with AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn is_available() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    }
+
+    /// # Safety
+    /// [`Avx2::is_available`] must hold.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run(Avx2(()))
+    }
+}
+
+/// Every intrinsic below is safe for one reason, said once: the token exists only where the CPU has the instructions.
+macro_rules! with_token {
+    ($e:expr) => {
+        // SAFETY: `self` exists only where `Avx2::is_available`; pointers are the caller's promise.
+        unsafe { $e }
+    };
+}
+
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    // 2 x 4 accumulators, 4 weights, 1 broadcast: 13 of 16 registers.
+    const TILE_ROWS: usize = 2;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        with_token!(_mm256_set1_ps(x))
+    }
+    #[inline(always)]
+    unsafe fn load(self, source: *const f32) -> __m256 {
+        with_token!(_mm256_loadu_ps(source))
+    }
+    #[inline(always)]
+    unsafe fn store(self, v: __m256, target: *mut f32) {
+        with_token!(_mm256_storeu_ps(target, v))
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        with_token!(_mm256_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        with_token!(_mm256_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        with_token!(_mm256_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        with_token!(_mm256_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        with_token!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        with_token!(_mm256_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        with_token!(_mm256_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        with_token!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
+    fn exp2_integral(self, a: __m256) -> __m256 {
+        with_token!({
+            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+        })
+    }
+    #[inline(always)]
+    fn sqrt(self, a: __m256) -> __m256 {
+        with_token!(_mm256_sqrt_ps(a))
+    }
+    #[inline(always)]
+    fn abs(self, a: __m256) -> __m256 {
+        with_token!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
+    }
+    #[inline(always)]
+    fn copysign(self, a: __m256, sign: __m256) -> __m256 {
+        with_token!({
+            let bit = _mm256_set1_ps(-0.0);
+            _mm256_or_ps(_mm256_andnot_ps(bit, a), _mm256_and_ps(bit, sign))
+        })
+    }
+    #[inline(always)]
+    fn select_lt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
+        with_token!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)))
+    }
+}

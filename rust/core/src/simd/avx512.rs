@@ -1,0 +1,123 @@
+//! AVX-512: 16 lanes, 32 registers.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+
+/// The token of a CPU with AVX-512 F, BW, DQ and VL.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    pub(super) fn is_available() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("fma")
+    }
+
+    /// # Safety
+    /// [`Avx512::is_available`] must hold.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run(Avx512(()))
+    }
+}
+
+/// Every intrinsic below is safe for one reason, said once: the token exists only where the CPU has the instructions.
+macro_rules! with_token {
+    ($e:expr) => {
+        // SAFETY: `self` exists only where `Avx512::is_available`; pointers are the caller's promise.
+        unsafe { $e }
+    };
+}
+
+impl Simd for Avx512 {
+    type V = __m512;
+    const LANES: usize = 16;
+    // 6 x 4 accumulators, 4 weights, 1 broadcast: 29 of 32 registers.
+    const TILE_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        with_token!(_mm512_set1_ps(x))
+    }
+    #[inline(always)]
+    unsafe fn load(self, source: *const f32) -> __m512 {
+        with_token!(_mm512_loadu_ps(source))
+    }
+    #[inline(always)]
+    unsafe fn store(self, v: __m512, target: *mut f32) {
+        with_token!(_mm512_storeu_ps(target, v))
+    }
+    #[inline(always)]
+    unsafe fn load_partial(self, source: *const f32, count: usize) -> __m512 {
+        with_token!(_mm512_maskz_loadu_ps(first(count), source))
+    }
+    #[inline(always)]
+    unsafe fn store_partial(self, v: __m512, target: *mut f32, count: usize) {
+        with_token!(_mm512_mask_storeu_ps(target, first(count), v))
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        with_token!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        with_token!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        with_token!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        with_token!(_mm512_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        with_token!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        with_token!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        with_token!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn round(self, a: __m512) -> __m512 {
+        with_token!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
+    fn exp2_integral(self, a: __m512) -> __m512 {
+        with_token!(_mm512_scalef_ps(_mm512_set1_ps(1.0), a))
+    }
+    #[inline(always)]
+    fn sqrt(self, a: __m512) -> __m512 {
+        with_token!(_mm512_sqrt_ps(a))
+    }
+    #[inline(always)]
+    fn abs(self, a: __m512) -> __m512 {
+        with_token!(_mm512_abs_ps(a))
+    }
+    #[inline(always)]
+    fn copysign(self, a: __m512, sign: __m512) -> __m512 {
+        with_token!({
+            let bit = _mm512_set1_ps(-0.0);
+            _mm512_or_ps(_mm512_andnot_ps(bit, a), _mm512_and_ps(bit, sign))
+        })
+    }
+    #[inline(always)]
+    fn select_lt(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        with_token!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes))
+    }
+}
+
+/// The mask of the first `count` lanes.
+#[inline(always)]
+fn first(count: usize) -> __mmask16 {
+    ((1u32 << count) - 1) as __mmask16
+}

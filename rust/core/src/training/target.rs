@@ -1,0 +1,107 @@
+//! Predictions beside what they should have been.
+
+use crate::error::{Error, Result};
+use crate::layers::{Shape, Tensor};
+
+/// A model's output for some samples and their targets. A *row* is all of the last axis.
+#[derive(Clone, Copy)]
+pub struct Labelled<'a> {
+    /// What to call the target in errors: the loss or metric.
+    pub place: &'a str,
+    /// The predictions.
+    pub predicted: &'a [f32],
+    /// Their sizes.
+    pub sizes: &'a [usize],
+    /// The predictions before softmax or sigmoid, if one of them made them.
+    pub logits: Option<&'a [f32]>,
+    /// The targets.
+    pub target: &'a Tensor,
+}
+
+impl<'a> Labelled<'a> {
+    /// The size of the last axis.
+    pub fn classes(&self) -> usize {
+        self.sizes.last().copied().unwrap_or(1)
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.sizes.split_last().map_or(1, |(_, rest)| rest.iter().product())
+    }
+
+    /// Rows of one sample: 1, or the time steps.
+    pub fn rows_per_sample(&self) -> usize {
+        self.sizes.get(1..self.sizes.len().max(1) - 1).map_or(1, |middle| middle.iter().product())
+    }
+
+    /// Targets of the same shape as the predictions; a last axis of 1 may be missing.
+    ///
+    /// # Errors
+    /// Where the target has another shape.
+    pub fn dense(&self) -> Result<&'a [f32]> {
+        let given = self.target.sizes();
+        let (&classes, rest) = self.sizes.split_last().unwrap_or((&1, &[]));
+        if given == self.sizes || (classes == 1 && given == rest) {
+            return Ok(self.target.floats());
+        }
+        Err(Error::shape(self.place, "the target", Shape::known(self.sizes), Shape::known(given)))
+    }
+
+    /// The class of every row, from targets with no last axis or one of size 1.
+    ///
+    /// # Errors
+    /// Where the target has another shape or holds something that is no class.
+    pub fn sparse(&self) -> Result<impl Iterator<Item = usize> + 'a> {
+        let given = self.target.sizes();
+        let (&classes, rest) = self.sizes.split_last().unwrap_or((&1, &[]));
+        let fits = given == rest || given.split_last().is_some_and(|(&last, given)| last == 1 && given == rest);
+        if !fits {
+            return Err(Error::shape(self.place, "the target", Shape::known(rest), Shape::known(given)));
+        }
+        let labels = self.target.floats();
+        if let Some(label) =
+            labels.iter().find(|&&label| !(label >= 0.0 && label < classes as f32 && label.fract() == 0.0))
+        {
+            let message = format!("label {label} is outside the classes, 0 to {}", classes as i64 - 1);
+            return Err(Error::value(self.place, message));
+        }
+        Ok(labels.iter().map(|&label| label as usize))
+    }
+}
+
+/// How much each row counts.
+#[derive(Clone, Copy, Default)]
+pub struct SampleWeights<'a> {
+    /// One a sample, or one a row.
+    pub weights: Option<&'a [f32]>,
+    /// One a row; 0 leaves the row out.
+    pub mask: Option<&'a [u8]>,
+}
+
+impl<'a> SampleWeights<'a> {
+    /// Checks that there is one weight a sample or one a row.
+    ///
+    /// # Errors
+    /// Where there is another number.
+    pub fn check(&self, place: &str, given: &[usize], labelled: &Labelled<'_>) -> Result<()> {
+        let (_, rows) = labelled.sizes.split_last().unwrap_or((&1, &[]));
+        let squeezed = match given.split_last() {
+            Some((1, rest)) if !rest.is_empty() => rest,
+            _ => given,
+        };
+        if given == rows || squeezed == rows || squeezed == &rows[..rows.len().min(1)] {
+            return Ok(());
+        }
+        Err(Error::shape(place, "sample_weight", Shape::known(rows), Shape::known(given)))
+    }
+
+    /// The weight of each row.
+    pub fn iter(self, rows: usize) -> impl Iterator<Item = f32> + use<'a> {
+        let Self { weights, mask } = self;
+        let spread = weights.map_or(1, |weights| rows / weights.len().max(1)).max(1);
+        (0..rows).map(move |row| {
+            let weight = weights.map_or(1.0, |weights| weights[row / spread]);
+            if mask.is_some_and(|mask| mask[row] == 0) { 0.0 } else { weight }
+        })
+    }
+}

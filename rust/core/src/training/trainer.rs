@@ -1,0 +1,364 @@
+//! The train step: gather, forward, loss, backward, update, metrics.
+
+use ndarray::ArrayViewD;
+use serde::Deserialize;
+
+use super::Serialised;
+use super::loss::Loss;
+use super::metric::Metric;
+use super::optimizer::Optimizer;
+use super::target::{Labelled, SampleWeights};
+use crate::error::{Error, Result};
+use crate::kernels::AlignedBuffer;
+use crate::layers::{Kind, Shape, Tensor};
+use crate::network::{Data, Network, Rows, Workspace};
+
+/// Loss, metrics and optimizer as Keras serialises them; lists have one entry an output.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerConfig {
+    optimizer: Serialised,
+    loss: Vec<Serialised>,
+    #[serde(default)]
+    metrics: Vec<Vec<Serialised>>,
+    #[serde(default)]
+    weighted_metrics: Vec<Vec<Serialised>>,
+}
+
+impl TrainerConfig {
+    /// Reads it from JSON.
+    ///
+    /// # Errors
+    /// Where it is not of this form.
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|source| Error::Config { place: "compile".to_owned(), source })
+    }
+}
+
+/// One output of the model and what is asked of it.
+struct Objective {
+    /// The tensor of the output.
+    output: usize,
+    /// The tensor of the logits, where the loss works on them.
+    logits: Option<usize>,
+    mask: Option<usize>,
+    loss: Loss,
+    /// Metrics, and whether they count sample weights.
+    metrics: Vec<(Metric, bool)>,
+    /// The batch's targets.
+    target: Tensor,
+    /// The batch's sample weights.
+    weights: Tensor,
+}
+
+/// The arrays of a batch beside the inputs, one an output.
+#[derive(Clone, Copy)]
+pub struct Targets<'a, 'data> {
+    /// What the outputs should be.
+    pub y: &'a [Data<'data>],
+    /// How much each sample, or each step of it, counts.
+    pub sample_weight: &'a [Option<ArrayViewD<'data, f32>>],
+}
+
+/// What training needs beside the network.
+pub struct Trainer {
+    objectives: Vec<Objective>,
+    optimizer: Optimizer,
+    gradients: AlignedBuffer,
+    work: Workspace,
+    /// The sum of batch losses times batch sizes, and of batch sizes.
+    loss: (f64, f64),
+    sizes: Vec<usize>,
+}
+
+impl Trainer {
+    /// Prepares a network for training.
+    ///
+    /// # Errors
+    /// Where a loss, metric or optimizer is not known, or there is not one loss an output.
+    pub fn new(network: &mut Network, config: &TrainerConfig) -> Result<Trainer> {
+        let plan = network.plan();
+        let outputs = plan.outputs();
+        if config.loss.len() != outputs {
+            let given = config.loss.len();
+            return Err(Error::value("compile", format!("got {given} losses, the model has {outputs} outputs")));
+        }
+        let mut objectives = Vec::new();
+        for (i, loss) in config.loss.iter().enumerate() {
+            let loss = Loss::new(loss)?;
+            let logits = plan.activation_of(i).filter(|&(activation, _)| loss.wants_logits_of(activation));
+            let mut metrics = Vec::new();
+            for (lists, weighted) in [(&config.metrics, false), (&config.weighted_metrics, true)] {
+                for metric in lists.get(i).into_iter().flatten() {
+                    metrics.push((Metric::new(metric)?, weighted));
+                }
+            }
+            objectives.push(Objective {
+                output: plan.output(i),
+                logits: logits.map(|(_, tensor)| tensor),
+                mask: plan.mask_of(i),
+                loss,
+                metrics,
+                target: Tensor::new(Kind::Floats),
+                weights: Tensor::new(Kind::Floats),
+            });
+        }
+        let optimizer = Optimizer::new(&config.optimizer, plan.weights_len())?;
+        let gradients = AlignedBuffer::zeros(plan.weights_len())?;
+        network.prepare_training()?;
+        let work = Workspace::default();
+        Ok(Trainer { objectives, optimizer, gradients, work, loss: (0.0, 0.0), sizes: Vec::new() })
+    }
+
+    /// The optimizer.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    /// The optimizer, to be changed.
+    pub fn optimizer_mut(&mut self) -> &mut Optimizer {
+        &mut self.optimizer
+    }
+
+    /// Learns from some rows.
+    ///
+    /// # Errors
+    /// Where the arrays do not fit the model; nothing is changed then.
+    pub fn train_step(
+        &mut self,
+        network: &mut Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+    ) -> Result<()> {
+        self.compute(network, x, targets, rows, true)?;
+        let seen = self.measure(rows)?;
+        let (optimizer, gradients, isa) = (&mut self.optimizer, &mut self.gradients, network.isa());
+        network.update(|plan, weights| optimizer.step(isa, plan, weights, gradients))?;
+        self.record(seen);
+        Ok(())
+    }
+
+    /// Looks at some rows without learning.
+    ///
+    /// # Errors
+    /// Where the arrays do not fit the model; nothing is changed then.
+    pub fn test_step(
+        &mut self,
+        network: &Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+    ) -> Result<()> {
+        self.compute(network, x, targets, rows, false)?;
+        let seen = self.measure(rows)?;
+        self.record(seen);
+        Ok(())
+    }
+
+    /// The loss' gradient for all weights, a flat run like them; nothing is changed.
+    ///
+    /// # Errors
+    /// Where the arrays do not fit the model.
+    pub fn gradients(
+        &mut self,
+        network: &Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+    ) -> Result<&[f32]> {
+        self.compute(network, x, targets, rows, true)?;
+        Ok(&self.gradients)
+    }
+
+    /// The loss, then each output's metrics, since the last reset.
+    pub fn results(&self) -> Vec<f64> {
+        let (total, count) = self.loss;
+        let loss = if count == 0.0 { 0.0 } else { total / count };
+        let metrics = self.objectives.iter().flat_map(|objective| &objective.metrics);
+        std::iter::once(loss).chain(metrics.map(|(metric, _)| metric.result())).collect()
+    }
+
+    /// Forgets what the metrics have seen.
+    pub fn reset_metrics(&mut self) {
+        self.loss = (0.0, 0.0);
+        let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
+        metrics.for_each(|(metric, _)| metric.reset());
+    }
+
+    /// Forward, and with `training` backward into `self.gradients`.
+    fn compute(
+        &mut self,
+        network: &Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+        training: bool,
+    ) -> Result<()> {
+        self.gather(network.samples(x)?, targets, rows)?;
+        network.forward(&mut self.work, x, rows, training)?;
+        for objective in &self.objectives {
+            objective.check(&self.work)?;
+        }
+        if training {
+            for objective in &self.objectives {
+                objective.start_backward(network, &mut self.work)?;
+            }
+            self.gradients.fill(0.0);
+            network.backward(&mut self.work, &mut self.gradients);
+        }
+        Ok(())
+    }
+
+    /// Copies the batch's targets and weights in.
+    fn gather(&mut self, samples: usize, targets: Targets<'_, '_>, rows: Rows<'_>) -> Result<()> {
+        let Targets { y, sample_weight } = targets;
+        let outputs = self.objectives.len();
+        if y.len() != outputs || sample_weight.len() != outputs {
+            let given = y.len();
+            return Err(Error::value("model", format!("got {given} target arrays, the model has {outputs} outputs")));
+        }
+        for (i, objective) in self.objectives.iter_mut().enumerate() {
+            let place = objective.loss.name();
+            let weights = sample_weight[i].as_ref().map(|weights| Data::F32(weights.view()));
+            let given = [("y", Some(y[i].samples())), ("sample_weight", weights.as_ref().map(Data::samples))];
+            for (name, given) in given.into_iter().filter_map(|(name, given)| Some((name, given?))) {
+                if given != samples {
+                    return Err(Error::value(place, format!("{name} has {given} samples where x has {samples}")));
+                }
+            }
+            y[i].gather(place, rows, &mut objective.target, &mut self.sizes)?;
+            match &weights {
+                Some(weights) => weights.gather(place, rows, &mut objective.weights, &mut self.sizes)?,
+                None => objective.weights.resize(&[])?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The loss, and each metric's totals, of the batch that was computed.
+    fn measure(&self, rows: Rows<'_>) -> Result<Seen> {
+        let mut seen = Seen { loss: 0.0, rows: rows.len() as f64, totals: Vec::new() };
+        for objective in &self.objectives {
+            let labelled = objective.labelled(&self.work, objective.loss.name());
+            let weights = objective.sample_weights(&self.work, true);
+            seen.loss += objective.loss.value(&labelled, &weights)?;
+            for (metric, weighted) in &objective.metrics {
+                let labelled = objective.labelled(&self.work, metric.name());
+                let weights = objective.sample_weights(&self.work, *weighted);
+                seen.totals.push(metric.totals(&labelled, &weights)?);
+            }
+        }
+        Ok(seen)
+    }
+
+    fn record(&mut self, seen: Seen) {
+        self.loss.0 += seen.loss * seen.rows;
+        self.loss.1 += seen.rows;
+        let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
+        metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(totals));
+    }
+}
+
+/// What a batch brings to the running means.
+struct Seen {
+    loss: f64,
+    rows: f64,
+    totals: Vec<(f64, f64)>,
+}
+
+impl Objective {
+    fn labelled<'a>(&'a self, work: &'a Workspace, place: &'a str) -> Labelled<'a> {
+        let output = work.tensor(self.output);
+        Labelled {
+            place,
+            predicted: output.floats(),
+            sizes: output.sizes(),
+            logits: self.logits.map(|tensor| work.tensor(tensor).floats()),
+            target: &self.target,
+        }
+    }
+
+    fn sample_weights<'a>(&'a self, work: &'a Workspace, weighted: bool) -> SampleWeights<'a> {
+        let given = weighted && !self.weights.sizes().is_empty();
+        SampleWeights { weights: given.then(|| self.weights.floats()), mask: self.mask.map(|mask| work.mask(mask)) }
+    }
+
+    fn check(&self, work: &Workspace) -> Result<()> {
+        let sizes = self.weights.sizes();
+        if sizes.is_empty() {
+            return Ok(());
+        }
+        let labelled = self.labelled(work, self.loss.name());
+        self.sample_weights(work, true).check(self.loss.name(), sizes, &labelled)
+    }
+
+    /// Writes the loss' gradient into the workspace.
+    fn start_backward(&self, network: &Network, work: &mut Workspace) -> Result<()> {
+        let place = self.logits.unwrap_or(self.output);
+        let Some(mut gradient) = work.take_gradient(place) else { return Ok(()) };
+        let (target, add) = gradient.claim().expect("only wanted gradients can be taken");
+        let labelled = self.labelled(work, self.loss.name());
+        let weights = self.sample_weights(work, true);
+        let result = self.loss.gradient(network.isa(), &labelled, &weights, target, add);
+        work.put_gradient(place, gradient);
+        result
+    }
+}
+
+/// The value of a loss on plain arrays.
+///
+/// # Errors
+/// Where the loss is not known or the arrays do not fit.
+pub fn loss_value(
+    loss: &Serialised,
+    y_true: &Data<'_>,
+    y_pred: &ArrayViewD<'_, f32>,
+    sample_weight: Option<&ArrayViewD<'_, f32>>,
+) -> Result<f64> {
+    let loss = Loss::new(loss)?;
+    on_arrays(loss.name(), y_true, y_pred, sample_weight, |labelled, weights| loss.value(labelled, weights))
+}
+
+/// The weighted total and the weight that a metric adds for plain arrays.
+///
+/// # Errors
+/// Where the metric is not known or the arrays do not fit.
+pub fn metric_totals(
+    metric: &Serialised,
+    y_true: &Data<'_>,
+    y_pred: &ArrayViewD<'_, f32>,
+    sample_weight: Option<&ArrayViewD<'_, f32>>,
+) -> Result<(f64, f64)> {
+    let metric = Metric::new(metric)?;
+    on_arrays(metric.name(), y_true, y_pred, sample_weight, |labelled, weights| metric.totals(labelled, weights))
+}
+
+fn on_arrays<T>(
+    place: &str,
+    y_true: &Data<'_>,
+    y_pred: &ArrayViewD<'_, f32>,
+    sample_weight: Option<&ArrayViewD<'_, f32>>,
+    compute: impl FnOnce(&Labelled<'_>, &SampleWeights<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut sizes = Vec::new();
+    let mut load = |data: &Data<'_>| -> Result<Tensor> {
+        let mut tensor = Tensor::new(Kind::Floats);
+        data.gather(place, Rows::Range(0, data.samples()), &mut tensor, &mut sizes)?;
+        Ok(tensor)
+    };
+    let predicted = load(&Data::F32(y_pred.view()))?;
+    let target = load(y_true)?;
+    if target.sizes()[0] != predicted.sizes()[0] {
+        let expected = Shape::known(predicted.sizes());
+        return Err(Error::shape(place, "y_true", expected, Shape::known(target.sizes())));
+    }
+    let weights = sample_weight.map(|weights| load(&Data::F32(weights.view()))).transpose()?;
+    let labelled =
+        Labelled { place, predicted: predicted.floats(), sizes: predicted.sizes(), logits: None, target: &target };
+    let sample_weights = SampleWeights { weights: weights.as_ref().map(Tensor::floats), mask: None };
+    if let Some(weights) = &weights {
+        sample_weights.check(place, weights.sizes(), &labelled)?;
+    }
+    compute(&labelled, &sample_weights)
+}

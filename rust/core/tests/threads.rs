@@ -1,0 +1,59 @@
+//! Training gives the same bits on any number of threads. One test, so that no other changes the number meanwhile.
+
+use lstm_core::network::{Data, Graph, Network, Rows};
+use lstm_core::parallel::{num_threads, set_num_threads};
+use lstm_core::simd::Isa;
+use lstm_core::training::{Targets, Trainer, TrainerConfig};
+use ndarray::{Array1, Array2};
+use serde_json::json;
+
+#[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    let uniform = json!({"class_name": "RandomUniform", "config": {"minval": -0.3, "maxval": 0.3}});
+    let lstm = |name: &str, sequences: bool| {
+        json!({"class_name": "LSTM", "config": {"name": name, "units": 37, "activation": "tanh",
+            "recurrent_activation": "sigmoid", "return_sequences": sequences, "kernel_initializer": uniform,
+            "recurrent_initializer": uniform, "bias_initializer": uniform}})
+    };
+    // Large enough that every part of a step is worth sharing.
+    let model = json!({"class_name": "Sequential", "config": {"layers": [
+        {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [null, null]}},
+        {"class_name": "Embedding", "config": {"name": "embedding", "input_dim": 4001, "output_dim": 65,
+            "embeddings_initializer": uniform, "mask_zero": true}},
+        lstm("lower", true),
+        {"class_name": "Dense", "config": {"name": "middle", "units": 129, "activation": "tanh",
+            "kernel_initializer": uniform, "bias_initializer": uniform}},
+        lstm("upper", false),
+        {"class_name": "Dense", "config": {"name": "top", "units": 3, "activation": "softmax",
+            "kernel_initializer": uniform, "bias_initializer": uniform}},
+    ]}})
+    .to_string();
+    let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01}},
+        "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]})
+    .to_string();
+    let (batch, steps) = (23, 19);
+    let x = Array2::from_shape_fn((batch, steps), |(i, j)| ((i * 131 + j * 57) * (j % 5)) as i32 % 4001).into_dyn();
+    let y = Array1::from_shape_fn(batch, |i| (i % 3) as i64).into_dyn();
+    let graph = Graph::from_json(&model).unwrap();
+    for isa in Isa::available() {
+        let run = |threads: usize| {
+            set_num_threads(threads);
+            assert_eq!(num_threads(), threads);
+            let mut network = Network::new(&graph, &[], 7, isa).unwrap();
+            let mut trainer = Trainer::new(&mut network, &TrainerConfig::from_json(&config).unwrap()).unwrap();
+            for _ in 0..3 {
+                let targets = Targets { y: &[Data::I64(y.view())], sample_weight: &[None] };
+                trainer.train_step(&mut network, &[Data::I32(x.view())], targets, Rows::Range(0, batch)).unwrap();
+            }
+            let bits: Vec<u32> =
+                network.weights().flat_map(|(_, w)| w.iter().map(|x| x.to_bits()).collect::<Vec<_>>()).collect();
+            (bits, trainer.results())
+        };
+        let one = run(1);
+        for threads in [2, 3, 5] {
+            assert!(run(threads) == one, "{} with {threads} threads", isa.name());
+        }
+    }
+    set_num_threads(0);
+    assert!(num_threads() >= 1);
+}

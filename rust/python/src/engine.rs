@@ -1,0 +1,316 @@
+//! The class `Engine`; `_lstm_rs.pyi` documents it.
+
+use std::sync::{PoisonError, RwLock};
+
+use lstm_core::Error;
+use lstm_core::layers::{Kind, Shape};
+use lstm_core::network::{Data, Graph, Network, Rows};
+use lstm_core::simd::Isa;
+use lstm_core::training::{Targets, Trainer, TrainerConfig};
+use numpy::{PyArrayDyn, PyReadonlyArray1, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::arrays::{Array, Weights, to_python, views};
+use crate::compute::{check_signals, compute};
+use crate::errors::Failure;
+
+/// Layer, path, shape, trainable.
+type WeightInfo = (String, String, Py<PyTuple>, bool);
+type Sizes = Vec<Option<usize>>;
+type Arrays<'py> = Vec<Bound<'py, PyArrayDyn<f32>>>;
+type Moments<'py> = Vec<(String, Bound<'py, PyArrayDyn<f32>>)>;
+
+struct Model {
+    network: Network,
+    trainer: Option<Trainer>,
+}
+
+impl Model {
+    fn trainer(&self) -> Result<&Trainer, Failure> {
+        Ok(self.trainer.as_ref().ok_or(Error::NotCompiled)?)
+    }
+
+    fn for_training(&mut self) -> Result<(&mut Network, &mut Trainer), Failure> {
+        Ok((&mut self.network, self.trainer.as_mut().ok_or(Error::NotCompiled)?))
+    }
+}
+
+/// A network and, once compiled, its loss, metrics and optimizer. The lock is only ever taken without the GIL, so that
+/// no thread waits for the one while it holds the other.
+#[pyclass(frozen, module = "lstm_rs._lstm_rs")]
+pub(crate) struct Engine(RwLock<Model>);
+
+impl Engine {
+    fn read<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Model) -> Result<T, Failure> + Send) -> PyResult<T> {
+        // A panic left nothing half-written that a later call would read: poison is no news.
+        compute(py, || work(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn write<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Model) -> Result<T, Failure> + Send,
+    ) -> PyResult<T> {
+        compute(py, || work(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Calls `step` with the trainer on the rows named.
+    fn step(
+        &self,
+        py: Python<'_>,
+        batch: Batch<'_>,
+        rows: Option<PyReadonlyArray1<'_, i64>>,
+        step: impl FnOnce(&mut Network, &mut Trainer, &[Data<'_>], Targets<'_, '_>, Rows<'_>) -> Result<(), Error> + Send,
+    ) -> PyResult<Vec<f64>> {
+        let (x, y, weights) = batch.borrow();
+        let rows = match &rows {
+            Some(rows) => Some(rows.as_slice()?),
+            None => None,
+        };
+        self.write(py, |model| {
+            let (network, trainer) = model.for_training()?;
+            let rows = match rows {
+                Some(rows) => Rows::Index(rows),
+                None => Rows::Range(0, network.samples(&x)?),
+            };
+            step(network, trainer, &x, Targets { y: &y, sample_weight: &weights }, rows)?;
+            Ok(trainer.results())
+        })
+    }
+}
+
+/// The arrays of a step.
+struct Batch<'py> {
+    x: Vec<Array<'py>>,
+    y: Vec<Array<'py>>,
+    sample_weight: Vec<Weights<'py>>,
+}
+
+type Views<'a> = (Vec<Data<'a>>, Vec<Data<'a>>, Vec<Option<ndarray::ArrayViewD<'a, f32>>>);
+
+impl Batch<'_> {
+    fn borrow(&self) -> Views<'_> {
+        (self.x.iter().map(Array::data).collect(), self.y.iter().map(Array::data).collect(), views(&self.sample_weight))
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(py: Python<'_>, config: &str, input_shapes: Vec<Sizes>, seed: u64) -> PyResult<Self> {
+        compute(py, || {
+            let shapes: Vec<_> = input_shapes.into_iter().map(Shape).collect();
+            let network = Network::new(&Graph::from_json(config)?, &shapes, seed, Isa::active())?;
+            Ok(Engine(RwLock::new(Model { network, trainer: None })))
+        })
+    }
+
+    #[getter(weights)]
+    fn list_weights(&self, py: Python<'_>) -> PyResult<Vec<WeightInfo>> {
+        let weights = self.read(py, |model| Ok(model.network.plan().weights().to_vec()))?;
+        let weights = weights.into_iter().map(|weight| {
+            let shape = PyTuple::new(py, &weight.shape)?.unbind();
+            Ok((weight.layer, weight.path, shape, weight.trainable))
+        });
+        weights.collect()
+    }
+
+    #[getter]
+    fn input_dtypes(&self, py: Python<'_>) -> PyResult<Vec<&'static str>> {
+        self.read(py, |model| {
+            let name = |kind| match kind {
+                Kind::Floats => "float32",
+                Kind::Ids => "int32",
+            };
+            Ok(model.network.plan().input_kinds().map(name).collect())
+        })
+    }
+
+    #[getter]
+    fn output_shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let shapes = self.read(py, |model| Ok(model.network.plan().output_shapes().cloned().collect::<Vec<_>>()))?;
+        shapes.into_iter().map(|shape| PyTuple::new(py, shape.0)).collect()
+    }
+
+    #[getter]
+    fn layer_output_shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Vec<Bound<'py, PyTuple>>)>> {
+        let layers = self.read(py, |model| Ok(model.network.plan().layer_output_shapes().to_vec()))?;
+        let layers = layers.into_iter().map(|(name, shapes)| {
+            let shapes = shapes.into_iter().map(|shape| PyTuple::new(py, shape.0));
+            Ok((name, shapes.collect::<PyResult<_>>()?))
+        });
+        layers.collect()
+    }
+
+    fn get_weights<'py>(&self, py: Python<'py>) -> PyResult<Arrays<'py>> {
+        let weights = self
+            .read(py, |model| Ok(model.network.weights().map(|(_, values)| values.to_owned()).collect::<Vec<_>>()))?;
+        Ok(to_python(py, weights))
+    }
+
+    fn set_weights(&self, py: Python<'_>, weights: Vec<PyReadonlyArrayDyn<'_, f32>>) -> PyResult<()> {
+        let weights: Vec<_> = weights.iter().map(|values| values.as_array()).collect();
+        self.write(py, |model| Ok(model.network.set_weights(&weights)?))
+    }
+
+    fn compile(&self, py: Python<'_>, config: &str) -> PyResult<()> {
+        self.write(py, |model| {
+            let config = TrainerConfig::from_json(config)?;
+            model.trainer = Some(Trainer::new(&mut model.network, &config)?);
+            Ok(())
+        })
+    }
+
+    fn train_step(
+        &self,
+        py: Python<'_>,
+        x: Vec<Array<'_>>,
+        y: Vec<Array<'_>>,
+        sample_weight: Vec<Weights<'_>>,
+        rows: Option<PyReadonlyArray1<'_, i64>>,
+    ) -> PyResult<Vec<f64>> {
+        self.step(py, Batch { x, y, sample_weight }, rows, |network, trainer, x, targets, rows| {
+            trainer.train_step(network, x, targets, rows)
+        })
+    }
+
+    fn test_step(
+        &self,
+        py: Python<'_>,
+        x: Vec<Array<'_>>,
+        y: Vec<Array<'_>>,
+        sample_weight: Vec<Weights<'_>>,
+        rows: Option<PyReadonlyArray1<'_, i64>>,
+    ) -> PyResult<Vec<f64>> {
+        self.step(py, Batch { x, y, sample_weight }, rows, |network, trainer, x, targets, rows| {
+            trainer.test_step(network, x, targets, rows)
+        })
+    }
+
+    fn evaluate(
+        &self,
+        py: Python<'_>,
+        x: Vec<Array<'_>>,
+        y: Vec<Array<'_>>,
+        sample_weight: Vec<Weights<'_>>,
+        batch_size: usize,
+        on_batch: Option<Py<PyAny>>,
+    ) -> PyResult<Vec<f64>> {
+        let batch = Batch { x, y, sample_weight };
+        let (x, y, weights) = batch.borrow();
+        let batch_size = batch_size.max(1);
+        self.write(py, |model| {
+            let (network, trainer) = model.for_training()?;
+            let samples = network.samples(&x)?;
+            trainer.reset_metrics();
+            for (number, start) in (0..samples).step_by(batch_size).enumerate() {
+                let rows = Rows::Range(start, samples.min(start.saturating_add(batch_size)));
+                trainer.test_step(network, &x, Targets { y: &y, sample_weight: &weights }, rows)?;
+                match &on_batch {
+                    Some(on_batch) => {
+                        let results = trainer.results();
+                        Python::attach(|py| on_batch.call1(py, (number, results)).map(drop))?;
+                    }
+                    None => check_signals()?,
+                }
+            }
+            Ok(trainer.results())
+        })
+    }
+
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        x: Vec<Array<'_>>,
+        batch_size: usize,
+        on_batch: Option<Py<PyAny>>,
+    ) -> PyResult<Arrays<'py>> {
+        let x: Vec<_> = x.iter().map(Array::data).collect();
+        let outputs = self.read(py, |model| {
+            model.network.predict(&x, batch_size, |number| match &on_batch {
+                Some(on_batch) => Ok(Python::attach(|py| on_batch.call1(py, (number,)).map(drop))?),
+                None => check_signals(),
+            })
+        })?;
+        Ok(to_python(py, outputs))
+    }
+
+    fn gradients<'py>(
+        &self,
+        py: Python<'py>,
+        x: Vec<Array<'_>>,
+        y: Vec<Array<'_>>,
+        sample_weight: Vec<Weights<'_>>,
+    ) -> PyResult<Arrays<'py>> {
+        let batch = Batch { x, y, sample_weight };
+        let (x, y, weights) = batch.borrow();
+        let gradients = self.write(py, |model| {
+            let (network, trainer) = model.for_training()?;
+            let rows = Rows::Range(0, network.samples(&x)?);
+            let flat = trainer.gradients(network, &x, Targets { y: &y, sample_weight: &weights }, rows)?;
+            let gradients = network.plan().weights().iter().map(|weight| {
+                let values = flat[weight.range.clone()].to_vec();
+                ndarray::ArrayD::from_shape_vec(weight.shape.clone(), values).expect("a weight's range fits its shape")
+            });
+            Ok(gradients.collect::<Vec<_>>())
+        })?;
+        Ok(to_python(py, gradients))
+    }
+
+    fn results(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
+        self.read(py, |model| Ok(model.trainer()?.results()))
+    }
+
+    fn reset_metrics(&self, py: Python<'_>) -> PyResult<()> {
+        self.write(py, |model| {
+            model.for_training()?.1.reset_metrics();
+            Ok(())
+        })
+    }
+
+    #[getter]
+    fn learning_rate(&self, py: Python<'_>) -> PyResult<f32> {
+        self.read(py, |model| Ok(model.trainer()?.optimizer().learning_rate()))
+    }
+
+    #[setter]
+    fn set_learning_rate(&self, py: Python<'_>, value: f32) -> PyResult<()> {
+        self.write(py, |model| {
+            model.for_training()?.1.optimizer_mut().set_learning_rate(value);
+            Ok(())
+        })
+    }
+
+    #[getter]
+    fn iterations(&self, py: Python<'_>) -> PyResult<u64> {
+        self.read(py, |model| Ok(model.trainer()?.optimizer().iterations()))
+    }
+
+    fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<(u64, Moments<'py>)> {
+        let (iterations, moments) = self.read(py, |model| {
+            let optimizer = model.trainer()?.optimizer();
+            let moments = optimizer.moments(model.network.plan()).map(|(name, weight, values)| {
+                let array = ndarray::ArrayD::from_shape_vec(weight.shape.clone(), values.to_vec());
+                (name, array.expect("a moment is as long as its weight"))
+            });
+            Ok((optimizer.iterations(), moments.collect::<Vec<_>>()))
+        })?;
+        let moments = moments.into_iter().map(|(name, values)| (name, PyArrayDyn::from_owned_array(py, values)));
+        Ok((iterations, moments.collect()))
+    }
+
+    fn set_optimizer_state(
+        &self,
+        py: Python<'_>,
+        iterations: u64,
+        moments: Vec<(String, PyReadonlyArrayDyn<'_, f32>)>,
+    ) -> PyResult<()> {
+        let moments: Vec<_> =
+            moments.iter().map(|(name, values)| Ok((name.clone(), values.as_slice()?))).collect::<PyResult<_>>()?;
+        self.write(py, |model| {
+            let (network, trainer) = model.for_training()?;
+            Ok(trainer.optimizer_mut().restore(network.plan(), iterations, &moments)?)
+        })
+    }
+}

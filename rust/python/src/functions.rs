@@ -1,0 +1,138 @@
+//! The module's functions; `_lstm_rs.pyi` documents them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use lstm_core::layers::{self, Initializer};
+use lstm_core::simd::Isa;
+use lstm_core::training::{self, Serialised};
+use lstm_core::{Error, formats, parallel};
+use ndarray::{ArrayD, IxDyn};
+use numpy::{PyArrayDyn, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+
+use crate::arrays::Array;
+use crate::compute::compute;
+use crate::errors::Failure;
+
+#[pyfunction]
+pub(crate) fn isa() -> &'static str {
+    Isa::active().name()
+}
+
+#[pyfunction]
+pub(crate) fn available_isas() -> Vec<&'static str> {
+    Isa::available().into_iter().map(Isa::name).collect()
+}
+
+#[pyfunction]
+pub(crate) fn num_threads() -> usize {
+    parallel::num_threads()
+}
+
+#[pyfunction]
+pub(crate) fn set_num_threads(py: Python<'_>, count: usize) {
+    py.detach(|| parallel::set_num_threads(count));
+}
+
+#[pyfunction]
+pub(crate) fn activation_names() -> Vec<&'static str> {
+    layers::activation_names()
+}
+
+#[pyfunction]
+pub(crate) fn layer_names() -> Vec<&'static str> {
+    layers::CLASSES.iter().map(|&(name, _)| name).collect()
+}
+
+#[pyfunction]
+pub(crate) fn activate<'py>(
+    py: Python<'py>,
+    name: &str,
+    x: PyReadonlyArrayDyn<'py, f32>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let x = x.as_array();
+    let y = compute(py, || {
+        let x = x.as_standard_layout();
+        let mut y = ArrayD::zeros(x.raw_dim());
+        let features = x.shape().last().copied().unwrap_or(1);
+        if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
+            layers::activate(name, x, y, features)?;
+        }
+        Ok(y)
+    })?;
+    Ok(PyArrayDyn::from_owned_array(py, y))
+}
+
+#[pyfunction]
+pub(crate) fn initialize<'py>(
+    py: Python<'py>,
+    initializer: &str,
+    shape: Vec<usize>,
+    seed: u64,
+    stream: u64,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let values = compute(py, || {
+        let initializer: Initializer = serde_json::from_str(initializer)
+            .map_err(|source| Error::Config { place: "initializer".to_owned(), source })?;
+        let len = layers::checked_len("initializer", &shape)?;
+        let mut values = Vec::new();
+        values.try_reserve_exact(len).map_err(Error::from)?;
+        values.resize(len, 0.0);
+        initializer.fill(&shape, seed, stream, &mut values)?;
+        Ok(ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many values as the shape says"))
+    })?;
+    Ok(PyArrayDyn::from_owned_array(py, values))
+}
+
+#[pyfunction]
+pub(crate) fn loss_value(
+    py: Python<'_>,
+    loss: &str,
+    y_true: Array<'_>,
+    y_pred: PyReadonlyArrayDyn<'_, f32>,
+    sample_weight: Option<PyReadonlyArrayDyn<'_, f32>>,
+) -> PyResult<f64> {
+    let (y_true, y_pred) = (y_true.data(), y_pred.as_array());
+    let weights = sample_weight.as_ref().map(|weights| weights.as_array());
+    compute(py, || {
+        let loss = Serialised::from_json("loss", loss)?;
+        Ok(training::loss_value(&loss, &y_true, &y_pred, weights.as_ref())?)
+    })
+}
+
+#[pyfunction]
+pub(crate) fn metric_totals(
+    py: Python<'_>,
+    metric: &str,
+    y_true: Array<'_>,
+    y_pred: PyReadonlyArrayDyn<'_, f32>,
+    sample_weight: Option<PyReadonlyArrayDyn<'_, f32>>,
+) -> PyResult<(f64, f64)> {
+    let (y_true, y_pred) = (y_true.data(), y_pred.as_array());
+    let weights = sample_weight.as_ref().map(|weights| weights.as_array());
+    compute(py, || {
+        let metric = Serialised::from_json("metric", metric)?;
+        Ok(training::metric_totals(&metric, &y_true, &y_pred, weights.as_ref())?)
+    })
+}
+
+#[pyfunction]
+pub(crate) fn save_tensors(
+    py: Python<'_>,
+    path: PathBuf,
+    tensors: HashMap<String, PyReadonlyArrayDyn<'_, f32>>,
+    metadata: HashMap<String, String>,
+) -> PyResult<()> {
+    let tensors: Vec<_> = tensors.iter().map(|(name, values)| (name.clone(), values.as_array())).collect();
+    compute(py, || Ok(formats::save(&path, &tensors, metadata)?))
+}
+
+type Loaded<'py> = (HashMap<String, Bound<'py, PyArrayDyn<f32>>>, HashMap<String, String>);
+
+#[pyfunction]
+pub(crate) fn load_tensors(py: Python<'_>, path: PathBuf) -> PyResult<Loaded<'_>> {
+    let (tensors, metadata) = compute(py, || formats::load(&path).map_err(Failure::from))?;
+    let tensors = tensors.into_iter().map(|(name, values)| (name, PyArrayDyn::from_owned_array(py, values)));
+    Ok((tensors.collect(), metadata))
+}

@@ -1,0 +1,30 @@
+//! `lstm_rs._lstm_rs`: what Python sees of `lstm-core`.
+//!
+//! Arrays are converted, the GIL is released, errors become exceptions; nothing is computed here.
+
+mod arrays;
+mod compute;
+mod engine;
+mod errors;
+mod functions;
+
+/// The native module.
+#[pyo3::pymodule(gil_used = false)]
+mod _lstm_rs {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::engine::Engine;
+    #[pymodule_export]
+    use super::functions::{
+        activate, activation_names, available_isas, initialize, isa, layer_names, load_tensors, loss_value,
+        metric_totals, num_threads, save_tensors, set_num_threads,
+    };
+
+    /// Refuses to load with an instruction set that this CPU lacks, rather than to run on another.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        lstm_core::simd::Isa::from_environment().map_err(pyo3::exceptions::PyValueError::new_err)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
