@@ -1,0 +1,35 @@
+"""The one door to the native module: every other module takes what it needs from here."""
+
+from lstm_rs._lstm_rs import (
+    Engine,
+    __version__,
+    activate,
+    activation_names,
+    available_isas,
+    initialize,
+    isa,
+    layer_names,
+    load_tensors,
+    loss_value,
+    metric_totals,
+    num_threads,
+    save_tensors,
+    set_num_threads,
+)
+
+__all__ = [
+    "Engine",
+    "__version__",
+    "activate",
+    "activation_names",
+    "available_isas",
+    "initialize",
+    "isa",
+    "layer_names",
+    "load_tensors",
+    "loss_value",
+    "metric_totals",
+    "num_threads",
+    "save_tensors",
+    "set_num_threads",
+]

@@ -1,0 +1,155 @@
+"""The native module. Only `_engine.py` imports it; everything here is Rust (`rust/python`)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int64]
+Shape = tuple[int | None, ...]
+
+__version__: str
+
+def isa() -> str:
+    """The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`."""
+
+def available_isas() -> list[str]:
+    """The instruction sets this machine can run, best first."""
+
+def num_threads() -> int:
+    """How many threads compute."""
+
+def set_num_threads(count: int) -> None:
+    """Sets how many threads compute; 0 restores the default."""
+
+def activation_names() -> list[str]:
+    """Every activation the engine knows, sorted."""
+
+def layer_names() -> list[str]:
+    """Every Keras layer class the engine can run, sorted."""
+
+def activate(name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Applies a named activation; softmax works along the last axis."""
+
+def initialize(
+    initializer: str, shape: Sequence[int], seed: int, stream: int
+) -> NDArray[np.float32]:
+    """Draws a weight from an initializer's JSON (`{"class_name", "config"}`)."""
+
+def loss_value(loss: str, y_true: Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None) -> float:
+    """The value of a loss, given as JSON, on plain arrays."""
+
+def metric_totals(
+    metric: str, y_true: Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
+) -> tuple[float, float]:
+    """The weighted total and the weight that a mean metric, given as JSON, adds for these arrays."""
+
+def save_tensors(
+    path: str, tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]
+) -> None:
+    """Writes a safetensors file; an existing file is replaced only once the new one is whole."""
+
+def load_tensors(path: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
+    """Reads a safetensors file of float32 tensors and its metadata."""
+
+@final
+class Engine:
+    """A network and, once compiled, its loss, metrics and optimizer.
+
+    Calls that compute release the GIL. `predict` and `evaluate` may run from several threads at once; training excludes them.
+    An error leaves weights, optimizer and metrics as they were.
+    """
+
+    def __new__(cls, config: str, input_shapes: Sequence[Shape], seed: int) -> Engine:
+        """Builds the plan and draws the initial weights.
+
+        config: JSON of a model as Keras serialises it, `{"class_name": "Sequential" | "Functional", "config": ...}`.
+        input_shapes: with the batch axis first; `None` where a size may vary.
+        """
+
+    @property
+    def weights(self) -> list[tuple[str, str, tuple[int, ...], bool]]:
+        """Layer name, path, shape and trainability of each weight, in Keras' `get_weights` order."""
+
+    @property
+    def input_dtypes(self) -> list[str]:
+        """`float32`, or `int32` for inputs that hold token ids."""
+
+    @property
+    def output_shapes(self) -> list[Shape]:
+        """The shape of each output."""
+
+    @property
+    def layer_output_shapes(self) -> list[tuple[str, list[Shape]]]:
+        """Layer name and output shapes of each layer."""
+
+    def get_weights(self) -> list[NDArray[np.float32]]: ...
+    def set_weights(self, weights: Sequence[NDArray[np.float32]]) -> None: ...
+    def compile(self, config: str) -> None:
+        """Sets loss, metrics and optimizer.
+
+        config: JSON `{"optimizer": OBJ, "loss": [OBJ], "metrics": [[OBJ]], "weighted_metrics": [[OBJ]]}`; OBJ is
+        `{"class_name", "config"}` as Keras serialises it, lists have one entry an output of the model.
+        """
+
+    def train_step(
+        self,
+        x: Sequence[Values],
+        y: Sequence[Values],
+        sample_weight: Sequence[NDArray[np.float32] | None],
+        rows: NDArray[np.int64] | None,
+    ) -> list[float]:
+        """One optimizer step on the rows named (None: all); returns `results()`."""
+
+    def test_step(
+        self,
+        x: Sequence[Values],
+        y: Sequence[Values],
+        sample_weight: Sequence[NDArray[np.float32] | None],
+        rows: NDArray[np.int64] | None,
+    ) -> list[float]:
+        """Loss and metrics of the rows named, without learning; returns `results()`."""
+
+    def evaluate(
+        self,
+        x: Sequence[Values],
+        y: Sequence[Values],
+        sample_weight: Sequence[NDArray[np.float32] | None],
+        batch_size: int,
+        on_batch: Callable[[int, list[float]], object] | None,
+    ) -> list[float]:
+        """`test_step` over the whole arrays after `reset_metrics`; `on_batch(index, results)` follows each batch."""
+
+    def predict(
+        self,
+        x: Sequence[Values],
+        batch_size: int,
+        on_batch: Callable[[int], object] | None,
+    ) -> list[NDArray[np.float32]]:
+        """The outputs for whole arrays; `on_batch(index)` follows each batch."""
+
+    def gradients(
+        self,
+        x: Sequence[Values],
+        y: Sequence[Values],
+        sample_weight: Sequence[NDArray[np.float32] | None],
+    ) -> list[NDArray[np.float32]]:
+        """The loss' gradient for each weight, in `weights` order; nothing is updated."""
+
+    def results(self) -> list[float]:
+        """The loss, then each output's metrics and weighted metrics, since `reset_metrics`."""
+
+    def reset_metrics(self) -> None: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None: ...
+    @property
+    def iterations(self) -> int: ...
+    def optimizer_state(self) -> tuple[int, list[tuple[str, NDArray[np.float32]]]]:
+        """Iterations, and each moment's name (`velocity/embedding/embeddings`) and values."""
+
+    def set_optimizer_state(
+        self, iterations: int, moments: Sequence[tuple[str, NDArray[np.float32]]]
+    ) -> None: ...

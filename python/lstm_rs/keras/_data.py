@@ -1,0 +1,173 @@
+"""How arrays come in: NumPy arrays, lists, anything with `__array__`, converted once per call and checked by name.
+
+Token ids become int32 or int64, everything else float32, all in C order; an array that already is so passes uncopied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lstm_rs.keras._types import Array, Shape, Values
+
+_NUMBERS = "biuf"
+_INT32 = np.dtype(np.int32)
+_INT64 = np.dtype(np.int64)
+
+
+def as_array(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Any array-like as a NumPy array of numbers with at least one axis."""
+    array: np.ndarray[Any, np.dtype[Any]] = data if isinstance(data, np.ndarray) else _from_object(data, name)
+    if array.dtype.kind not in _NUMBERS:
+        raise TypeError(f"`{name}` must hold numbers. Received an array of dtype {array.dtype}.")
+    if array.ndim == 0:
+        raise ValueError(f"`{name}` must have a batch axis. Received a scalar: {data!r}")
+    return array
+
+
+def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    if isinstance(data, Mapping):
+        raise NotImplementedError(f"`{name}`: dictionaries of arrays need functional models, which are not there yet.")
+    if hasattr(data, "__next__") or hasattr(data, "element_spec"):
+        raise NotImplementedError(
+            f"`{name}`: generators and datasets are not supported yet, pass arrays. Received: {type(data).__name__}"
+        )
+    # As in Keras, a list with one array in it is the list of the inputs of a model with one input.
+    if isinstance(data, (list, tuple)) and len(data) == 1 and isinstance(data[0], np.ndarray):
+        return np.asarray(data[0])
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` cannot become one array: its rows differ in length. "
+            "Give them one length with `keras.utils.pad_sequences`."
+        ) from error
+
+
+def as_ids(data: Any, name: str) -> Values:
+    """Token ids: int32 and int64 pass as they are, other numbers are cast to int32 as Keras does."""
+    array = as_array(data, name)
+    dtype = array.dtype
+    if dtype not in (_INT32, _INT64):
+        # A cast that could wrap would turn an id that is out of range into one that is not.
+        dtype = _INT64 if dtype.kind in "iu" and dtype.itemsize >= 4 else _INT32
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def as_floats(data: Any, name: str) -> Array:
+    """Numbers as float32."""
+    return np.ascontiguousarray(as_array(data, name), dtype=np.float32)
+
+
+def as_input(data: Any, dtype: str) -> Values:
+    """`x` in the dtype that the engine reads: `int32` for token ids, else `float32`."""
+    return as_ids(data, "x") if dtype == "int32" else as_floats(data, "x")
+
+
+def fit_input(x: Values, expected: Shape, layer: str) -> Values:
+    """Checks `x` against the shape a model was built with; adds or drops a last axis of size 1, as Keras does."""
+    if x.ndim == len(expected) - 1 and expected[-1] == 1:
+        x = x[..., np.newaxis]
+    elif x.ndim == len(expected) + 1 and x.shape[-1] == 1:
+        x = x[..., 0]
+    if not _matches(x.shape, expected):
+        raise ValueError(f"Layer '{layer}' expects an input of shape {expected}. Received: x.shape={x.shape}")
+    return x
+
+
+def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
+    """`y` as the loss reads it.
+
+    For a sparse loss: class numbers in the output's shape without its last axis, a last axis of size 1 being dropped.
+    For others: float32 in the output's shape, a missing last axis of size 1 being added.
+    """
+    if sparse:
+        ids = as_ids(data, "y")
+        if ids.ndim == len(output) and ids.shape[-1] == 1:
+            ids = ids[..., 0]
+        if not _matches(ids.shape, output[:-1]):
+            raise ValueError(
+                f"The loss '{loss}' expects class numbers of shape {output[:-1]} for an output of shape {output}. "
+                f"Received: y.shape={np.shape(data)}"
+            )
+        return ids
+    y = as_floats(data, "y")
+    shape = y.shape
+    if y.ndim == len(output) - 1 and output[-1] == 1:
+        y = y[..., np.newaxis]
+    elif y.ndim == len(output) + 1 and y.shape[-1] == 1:
+        y = y[..., 0]
+    if not _matches(y.shape, output):
+        hint = ""
+        if len(shape) < len(output) and loss.startswith("categorical"):
+            hint = " For class numbers use the loss 'sparse_categorical_crossentropy' or `keras.utils.to_categorical`."
+        raise ValueError(f"The loss '{loss}' expects targets of shape {output}. Received: y.shape={shape}.{hint}")
+    return y
+
+
+def as_weights(data: Any) -> Array:
+    """Sample weights: one a sample, (N,), or one a sample and step, (N, T)."""
+    return as_floats(data, "sample_weight")
+
+
+def class_weights(y: Any, class_weight: Mapping[int, float]) -> Array:
+    """The sample weights (N,) that give each sample the weight of its class; a class that is not listed counts 1.
+
+    The class is the largest entry of the last axis of `y`, or `y` itself where it holds class numbers.
+    """
+    labels = as_array(y, "y")
+    if labels.ndim > 1:
+        labels = labels[..., 0] if labels.shape[-1] == 1 else labels.argmax(axis=-1)
+    if labels.ndim > 1:
+        raise ValueError(f"`class_weight` needs one class a sample. Received: y.shape={np.shape(y)}")
+    classes, which = np.unique(np.round(labels).astype(np.int64), return_inverse=True)
+    table = np.array([class_weight.get(int(label), 1.0) for label in classes], dtype=np.float32)
+    return np.ascontiguousarray(table[which])
+
+
+def check_lengths(x: Values, y: Values | None = None, sample_weight: Array | None = None) -> None:
+    """Refuses arrays with different numbers of samples."""
+    lengths = {
+        name: len(array) for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)) if array is not None
+    }
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+        raise ValueError(
+            f"Data cardinality is ambiguous: all arrays must have the same number of samples, but {found}."
+        )
+
+
+def split_validation(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Cuts off the last `fraction` of the samples for validation, at floor(n (1 - fraction)), before any shuffling."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"`validation_split` must lie between 0 and 1. Received: validation_split={fraction}")
+    arrays = [
+        None if data is None else as_array(data, name)
+        for data, name in ((x, "x"), (y, "y"), (sample_weight, "sample_weight"))
+    ]
+    count = len(arrays[0]) if arrays[0] is not None else 0
+    cut = math.floor(count * (1.0 - fraction))
+    if cut in (0, count):
+        raise ValueError(
+            f"{count} samples cannot be split into training and validation data with validation_split={fraction}. "
+            "Give more data or another fraction."
+        )
+    return (
+        tuple(None if a is None else a[:cut] for a in arrays),
+        tuple(None if a is None else a[cut:] for a in arrays),
+    )
+
+
+def unpack(data: Any) -> tuple[Any, Any, Any]:
+    """`validation_data` as (x, y, sample_weight)."""
+    if isinstance(data, (tuple, list)) and len(data) in (2, 3):
+        x, y, *rest = data
+        return x, y, rest[0] if rest else None
+    raise ValueError("`validation_data` must be a tuple (x_val, y_val) or (x_val, y_val, sample_weight_val).")
+
+
+def _matches(shape: tuple[int, ...], expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(e is None or s == e for s, e in zip(shape, expected, strict=True))

@@ -1,0 +1,47 @@
+"""A callback from functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lstm_rs.keras.callbacks.callback import Callback
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Args:
+        on_epoch_begin: Called with epoch and logs.
+        on_epoch_end: Called with epoch and logs.
+        on_train_begin: Called with logs.
+        on_train_end: Called with logs.
+        on_train_batch_begin: Called with batch and logs.
+        on_train_batch_end: Called with batch and logs.
+        **kwargs: Functions for other hooks, by their name in `Callback`.
+
+    >>> import lstm_rs as tf
+    >>> say = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        hooks = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        self.__dict__.update({name: function for name, function in hooks.items() if function is not None})

@@ -1,0 +1,58 @@
+"""What the callbacks that watch one number share."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable
+
+from lstm_rs.keras.callbacks.callback import Callback
+
+
+class MonitorCallback(Callback):
+    """Watches one number in the logs and knows which way is better.
+
+    Args:
+        monitor: The name in the logs. Default `val_loss`.
+        mode: `min`, `max`, or `auto` (default), which knows by the metric's name.
+        baseline: The value to beat first.
+        min_delta: The least change that counts.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
+    ) -> None:
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            warnings.warn(f"{type(self).__name__} mode {mode!r} is unknown, 'auto' is used instead.", stacklevel=3)
+            mode = "auto"
+        self.monitor = monitor
+        self.mode = mode
+        self.best = baseline
+        self.min_delta = abs(min_delta)
+        self.monitor_op: Callable[[float, float], bool] | None = None
+
+    def _set_monitor_op(self) -> None:
+        """Decides which way is better, once the model knows its metrics."""
+        self.monitor_op = operator.lt if self._lower_is_better() else operator.gt
+
+    def _lower_is_better(self) -> bool:
+        if self.mode != "auto":
+            return self.mode == "min"
+        name = self.monitor.removeprefix("val_")
+        if name == "loss":
+            return True
+        for metric in getattr(self.model, "metrics", []):
+            if metric.name == name:
+                return bool(metric._direction == "down")
+        raise ValueError(
+            f"{type(self).__name__} cannot tell whether '{self.monitor}' should become larger or smaller. "
+            "Pass mode='max' or mode='min'."
+        )
+
+    def _is_improvement(self, value: float, reference: float | None) -> bool:
+        if reference is None:
+            return True
+        assert self.monitor_op is not None
+        delta = -self.min_delta if self.monitor_op is operator.lt else self.min_delta
+        return bool(self.monitor_op(value - delta, reference))

@@ -1,0 +1,50 @@
+"""Layers: what a model is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lstm_rs.keras import _serialization
+from lstm_rs.keras._types import Config
+from lstm_rs.keras.layers.activation import Activation
+from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.dense import Dense
+from lstm_rs.keras.layers.embedding import Embedding
+from lstm_rs.keras.layers.input import Input, InputLayer
+from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
+from lstm_rs.keras.layers.rnn import RNN
+
+_BY_NAME: dict[str, type[Layer]] = {
+    cls.__name__: cls for cls in (Activation, Dense, Embedding, InputLayer, LSTM, LSTMCell, RNN)
+}
+
+
+def serialize(layer: Layer) -> Config:
+    """A layer in Keras' JSON form."""
+    return _serialization.serialize(layer)
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Layer:
+    """The layer that `serialize` described.
+
+    Raises:
+        ValueError: for a class that is not known, with those that are.
+    """
+    layer: Layer = _serialization.deserialize(config, _BY_NAME, "layer", custom_objects)
+    return layer
+
+
+__all__ = [
+    "LSTM",
+    "RNN",
+    "Activation",
+    "Dense",
+    "Embedding",
+    "Input",
+    "InputLayer",
+    "LSTMCell",
+    "Layer",
+    "deserialize",
+    "serialize",
+]

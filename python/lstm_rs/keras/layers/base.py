@@ -1,0 +1,199 @@
+"""What every layer shares: arguments, a name, and a view of its weights once a model is built.
+
+A layer is a description. It computes nothing: a model hands the descriptions of its layers to the engine, and tells
+each layer where its weights lie. To add a layer, write one class that keeps its arguments as attributes, lists them in
+`_arguments` and says its output shape; the engine must know the class by the same name.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from lstm_rs.keras import activations, initializers
+from lstm_rs.keras._checks import not_yet
+from lstm_rs.keras._names import checked_name
+from lstm_rs.keras._serialization import Described, serialize_value
+from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.layers.weight import Weight, WeightSlice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FLOAT32_POLICY = {
+    "module": "keras",
+    "class_name": "DTypePolicy",
+    "config": {"name": "float32"},
+    "registered_name": None,
+}
+
+
+class Layer(Described):
+    """The base of all layers.
+
+    Args:
+        activity_regularizer: Not supported yet.
+        trainable: Whether training changes the weights. Default True.
+        dtype: `float32` or None.
+        autocast: Accepted as in Keras; there is nothing to cast.
+        name: A name without `/`; by default the class name in snake case, numbered.
+        **kwargs: `input_shape=(...)` or `input_dim=n`, with which a first layer stands for an `Input` before it.
+
+    Raises:
+        ValueError: for an unknown argument.
+    """
+
+    _module: ClassVar[str] = "keras.layers"
+    _takes_ids: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        cls = type(self).__name__
+        input_dim = kwargs.pop("input_dim", None)
+        input_shape = kwargs.pop("input_shape", None)
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments passed to {cls}: {kwargs}")
+        self._input_shape_arg: tuple[int | None, ...] | None = None
+        if input_dim is not None or input_shape is not None:
+            warnings.warn(
+                "Prefer an `Input(shape)` as the first layer of a model to the argument `input_shape` or `input_dim`.",
+                stacklevel=3,
+            )
+            self._input_shape_arg = (input_dim,) if input_dim is not None else tuple(input_shape)
+        not_yet(cls, activity_regularizer=activity_regularizer)
+        _check_dtype(dtype, cls)
+        self.activity_regularizer = None
+        self.name = checked_name(name, cls)
+        self.autocast = autocast
+        self._trainable = bool(trainable)
+        self._place: WeightSlice | None = None
+        self._model: weakref.ref[Any] | None = None
+        self._build_shape: Shape | None = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. A change takes effect at the next `compile()`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    @property
+    def dtype(self) -> str:
+        """The type of weights and outputs: `float32`."""
+        return "float32"
+
+    compute_dtype = variable_dtype = dtype
+
+    @property
+    def built(self) -> bool:
+        """Whether the layer has its weights."""
+        return self._place is not None
+
+    @property
+    def weights(self) -> list[Weight]:
+        """The weights, in the order of `get_weights()`; none before the model is built."""
+        return [] if self._place is None else self._place.weights()
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Weight]:
+        """The weights that training changes."""
+        return self.weights if self.trainable else []
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Weight]:
+        """The weights that training leaves alone."""
+        return [] if self.trainable else self.weights
+
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights; an empty list before the model is built."""
+        return [] if self._place is None else self._place.get()
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replaces all weights.
+
+        Raises:
+            ValueError: for another number of weights or other shapes; then nothing changes.
+        """
+        if self._place is not None:
+            self._place.set(weights, f"layer '{self.name}'")
+        elif len(weights):
+            raise ValueError(
+                f"`set_weights` on layer '{self.name}' received {len(weights)} weights, but the layer is not built: "
+                "build its model first, with `model.build(input_shape)` or an `Input` as first layer."
+            )
+
+    def count_params(self) -> int:
+        """The number of values in all weights.
+
+        Raises:
+            ValueError: before the model is built.
+        """
+        if self._place is None:
+            raise ValueError(
+                f"The parameters of layer '{self.name}' cannot be counted, the layer is not built. "
+                "Build its model first, with `model.build(input_shape)` or an `Input` as first layer."
+            )
+        return sum(math.prod(weight.shape) for weight in self.weights)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the output for a shape of the input, both with the batch axis first."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its output shape.")
+
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON, under the keys that Keras uses."""
+        config: Config = {"name": self.name, "trainable": self.trainable, "dtype": dict(_FLOAT32_POLICY)}
+        for name in self._arguments:
+            value = getattr(self, name)
+            config[name] = activations.serialize(value) if name.endswith("activation") else serialize_value(value)
+        return config
+
+    def get_build_config(self) -> Config | None:
+        """The input shape a built layer has in its model."""
+        return None if self._build_shape is None else {"input_shape": list(self._build_shape)}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not supported yet: a layer computes inside a `Sequential`."""
+        raise NotImplementedError(
+            f"Layer '{self.name}' was called. Functional models and layers called on arrays are not supported yet: "
+            "put the layer into a `keras.Sequential`."
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        """The first values of a weight where Python has them; None where the engine draws them.
+
+        An initializer written in Python, or holding an array, is such a case: the configuration cannot tell it to the
+        engine.
+        """
+        initializer = getattr(self, f"{weight}_initializer", None)
+        if initializer is None or initializers.drawn_by_engine(initializer):
+            return None
+        return initializers.values(initializer, shape, f"Layer '{self.name}', weight '{weight}'")
+
+
+def _check_dtype(dtype: Any, owner: str) -> None:
+    if isinstance(dtype, dict):
+        dtype = dtype.get("config", {}).get("name")
+    name = getattr(dtype, "name", dtype)
+    if name not in (None, "float32"):
+        raise NotImplementedError(f"{owner}: only dtype='float32' is supported. Received: dtype={dtype!r}")

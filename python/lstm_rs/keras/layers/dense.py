@@ -1,0 +1,100 @@
+"""A matrix, a bias and an activation."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lstm_rs.keras import activations, initializers
+from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras._types import Shape
+from lstm_rs.keras.layers.base import Layer
+
+
+class Dense(Layer):
+    """A fully connected layer along the last axis: y = activation(x kernel + bias).
+
+    Input: (batch, ..., n). Output: (batch, ..., units). A mask passes through.
+    Weights: `kernel` (n, units), `bias` (units).
+
+    Args:
+        units: The size of the output's last axis.
+        activation: A name or a function of `keras.activations`. Default None: linear.
+        use_bias: Whether there is a bias. Default True.
+        kernel_initializer: Default `glorot_uniform`.
+        bias_initializer: Default `zeros`.
+        kernel_regularizer: Not supported yet.
+        bias_regularizer: Not supported yet.
+        activity_regularizer: Not supported yet.
+        kernel_constraint: Not supported yet.
+        bias_constraint: Not supported yet.
+        lora_rank: Not supported yet.
+        lora_alpha: Not supported yet.
+        quantization_config: Not supported yet.
+        **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
+
+    Raises:
+        ValueError: for `units` below 1, an unknown activation or initializer.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.layers.Dense(3, activation="softmax").compute_output_shape((None, 8))
+    (None, 3)
+
+    As `keras.layers.Dense`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        "units",
+        "activation",
+        "use_bias",
+        "kernel_initializer",
+        "bias_initializer",
+        "kernel_regularizer",
+        "bias_regularizer",
+        "kernel_constraint",
+        "bias_constraint",
+        "quantization_config",
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: int | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        not_yet(
+            "Dense",
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            quantization_config=quantization_config,
+        )
+        units = positive_int("Dense", units=units)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = units
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = None
+        self.bias_regularizer = None
+        self.kernel_constraint = None
+        self.bias_constraint = None
+        self.quantization_config = None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape with `units` as last size."""
+        return (*input_shape[:-1], self.units)

@@ -1,0 +1,321 @@
+"""Long short-term memory: the cell and the layer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import numpy as np
+
+from lstm_rs.keras import activations, initializers
+from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras._types import Array, Config
+from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.rnn import RNN, Cell
+
+T = TypeVar("T")
+
+
+class LSTMCell(Cell):
+    """One step of a long short-term memory (Hochreiter and Schmidhuber 1997, Gers et al. 2000).
+
+    With the input x, the output before h and the memory before c:
+
+        i, f, g, o = split(x kernel + h recurrent_kernel + bias)
+        c' = recurrent_activation(f) c + recurrent_activation(i) activation(g)
+        h' = recurrent_activation(o) activation(c')
+
+    Weights: `kernel` (n, 4 units), `recurrent_kernel` (units, 4 units), `bias` (4 units),
+    the gates in the order i, f, g, o.
+
+    Args:
+        units: The size of h and c.
+        activation: Of the candidate g and of the memory. Default `tanh`.
+        recurrent_activation: Of the gates. Default `sigmoid`.
+        use_bias: Whether there is a bias. Default True.
+        kernel_initializer: Default `glorot_uniform`, over the whole matrix.
+        recurrent_initializer: Default `orthogonal`, over the whole matrix.
+        bias_initializer: Default `zeros`.
+        unit_forget_bias: Whether the bias of the forget gate starts at 1 (Jozefowicz et al. 2015). Default True.
+        kernel_regularizer: Not supported yet.
+        recurrent_regularizer: Not supported yet.
+        bias_regularizer: Not supported yet.
+        kernel_constraint: Not supported yet.
+        recurrent_constraint: Not supported yet.
+        bias_constraint: Not supported yet.
+        dropout: Not supported yet.
+        recurrent_dropout: Not supported yet.
+        seed: Of the dropout.
+        **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
+
+    Raises:
+        ValueError: for `units` below 1, an unknown activation or initializer.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.layers.LSTMCell(128).units
+    128
+
+    As `keras.layers.LSTMCell`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        "units",
+        "activation",
+        "recurrent_activation",
+        "use_bias",
+        "unit_forget_bias",
+        "kernel_initializer",
+        "recurrent_initializer",
+        "bias_initializer",
+        "kernel_regularizer",
+        "recurrent_regularizer",
+        "bias_regularizer",
+        "kernel_constraint",
+        "recurrent_constraint",
+        "bias_constraint",
+        "dropout",
+        "recurrent_dropout",
+        "seed",
+    )
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        not_yet(
+            "LSTM",
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+        )
+        units = positive_int("LSTM", units=units)
+        super().__init__(**kwargs)
+        self.units = units
+        self.activation = activations.get(activation)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.unit_forget_bias = bool(unit_forget_bias)
+        self.kernel_regularizer = None
+        self.recurrent_regularizer = None
+        self.bias_regularizer = None
+        self.kernel_constraint = None
+        self.recurrent_constraint = None
+        self.bias_constraint = None
+        self.dropout = 0.0
+        self.recurrent_dropout = 0.0
+        self.seed = seed
+
+    @property
+    def state_size(self) -> list[int]:
+        """The sizes of h and c."""
+        return [self.units, self.units]
+
+    @property
+    def output_size(self) -> int:
+        """The size of h."""
+        return self.units
+
+    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        if weight == "recurrent_kernel":
+            weight = "recurrent"
+        if weight != "bias" or not self.unit_forget_bias or initializers.drawn_by_engine(self.bias_initializer):
+            return super()._first_values(weight, shape)
+        # As in Keras: the initializer fills the input gate's slice, then the last two gates' in one go.
+        assert self.bias_initializer is not None
+        u = self.units
+        owner = f"Layer '{self.name}', weight 'bias'"
+        parts = [
+            initializers.values(self.bias_initializer, (u,), owner),
+            np.ones(u, dtype=np.float32),
+            initializers.values(self.bias_initializer, (2 * u,), owner),
+        ]
+        return np.concatenate(parts)
+
+
+class _OfCell(Generic[T]):
+    """An attribute that the layer reads from its cell."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layer: LSTM, owner: type) -> T:
+        return cast(T, getattr(layer.cell, self._name))
+
+
+class LSTM(RNN):
+    """A long short-term memory along the time axis: `RNN(LSTMCell(units))` in one layer.
+
+    The equations are `LSTMCell`'s.
+
+    Input: (batch, time, n). Output: (batch, units), the last step's, or (batch, time, units) with `return_sequences`.
+    Weights: `kernel` (n, 4 units), `recurrent_kernel` (units, 4 units), `bias` (4 units),
+    the gates in the order i, f, g, o.
+
+    Args:
+        units: The size of the output and of the memory.
+        activation: Of the candidate and of the memory. Default `tanh`.
+        recurrent_activation: Of the gates. Default `sigmoid`.
+        use_bias: Whether there is a bias. Default True.
+        kernel_initializer: Default `glorot_uniform`, over the whole matrix.
+        recurrent_initializer: Default `orthogonal`, over the whole matrix.
+        bias_initializer: Default `zeros`.
+        unit_forget_bias: Whether the bias of the forget gate starts at 1. Default True.
+        kernel_regularizer: Not supported yet.
+        recurrent_regularizer: Not supported yet.
+        bias_regularizer: Not supported yet.
+        activity_regularizer: Not supported yet.
+        kernel_constraint: Not supported yet.
+        recurrent_constraint: Not supported yet.
+        bias_constraint: Not supported yet.
+        dropout: Not supported yet.
+        recurrent_dropout: Not supported yet.
+        seed: Of the dropout.
+        return_sequences: Whether to return every step's output. Default False.
+        return_state: Not supported yet.
+        go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
+        stateful: Not supported yet.
+        unroll: Accepted as in Keras; it changes nothing.
+        use_cudnn: Accepted as in Keras; it changes nothing.
+        **kwargs: `zero_output_for_mask`, `name`, `trainable`, `dtype`, and what else `Layer` takes.
+
+    Raises:
+        ValueError: for `units` below 1, an unknown activation or initializer.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.layers.LSTM(4).compute_output_shape((None, 7, 3))
+    (None, 4)
+
+    As `keras.layers.LSTM`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        *RNN._arguments,
+        "units",
+        "activation",
+        "recurrent_activation",
+        "use_bias",
+        "kernel_initializer",
+        "recurrent_initializer",
+        "bias_initializer",
+        "unit_forget_bias",
+        "kernel_regularizer",
+        "recurrent_regularizer",
+        "bias_regularizer",
+        "activity_regularizer",
+        "kernel_constraint",
+        "recurrent_constraint",
+        "bias_constraint",
+        "dropout",
+        "recurrent_dropout",
+        "seed",
+    )
+
+    units = _OfCell[int]()
+    activation = _OfCell[activations.Activation]()
+    recurrent_activation = _OfCell[activations.Activation]()
+    use_bias = _OfCell[bool]()
+    unit_forget_bias = _OfCell[bool]()
+    kernel_initializer = _OfCell[initializers.AnyInitializer]()
+    recurrent_initializer = _OfCell[initializers.AnyInitializer]()
+    bias_initializer = _OfCell[initializers.AnyInitializer]()
+    kernel_regularizer = _OfCell[None]()
+    recurrent_regularizer = _OfCell[None]()
+    bias_regularizer = _OfCell[None]()
+    kernel_constraint = _OfCell[None]()
+    recurrent_constraint = _OfCell[None]()
+    bias_constraint = _OfCell[None]()
+    dropout = _OfCell[float]()
+    recurrent_dropout = _OfCell[float]()
+    seed = _OfCell["int | None"]()
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: bool | str = "auto",
+        **kwargs: Any,
+    ) -> None:
+        cell = LSTMCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            name="lstm_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON, under the keys that Keras uses."""
+        return Layer.get_config(self)
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Any = None) -> LSTM:
+        """A layer from what `get_config()` returned."""
+        return cls(**config)

@@ -1,0 +1,103 @@
+"""A cell applied along the time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from lstm_rs.keras import _serialization
+from lstm_rs.keras._checks import not_yet
+from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.layers.base import Layer
+
+
+class Cell(Layer):
+    """A layer that computes one step of a recurrence; `RNN` applies it along time."""
+
+    units: int
+
+
+class RNN(Layer):
+    """Applies a recurrent cell to each step of a sequence: y[t], states[t] = cell(x[t], states[t - 1]), states[-1] = 0.
+
+    Input: (batch, time, n). Output: (batch, units), the last step's, or (batch, time, units) with `return_sequences`.
+    A masked step repeats the output before it and leaves the states alone.
+
+    Args:
+        cell: One cell, such as `LSTMCell`. A list of cells is not supported yet.
+        return_sequences: Whether to return every step's output. Default False.
+        return_state: Not supported yet.
+        go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
+        stateful: Not supported yet.
+        unroll: Accepted as in Keras; it changes nothing.
+        zero_output_for_mask: Whether masked steps give zeros instead of the output before them. Default False.
+        **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
+
+    Raises:
+        ValueError: where `cell` is not a cell.
+
+    >>> import lstm_rs as tf
+    >>> layer = tf.keras.layers.RNN(tf.keras.layers.LSTMCell(4), return_sequences=True)
+    >>> layer.compute_output_shape((None, 7, 3))
+    (None, 7, 4)
+
+    As `keras.layers.RNN`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        "return_sequences",
+        "return_state",
+        "go_backwards",
+        "stateful",
+        "unroll",
+        "zero_output_for_mask",
+    )
+
+    def __init__(
+        self,
+        cell: Cell,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        name = type(self).__name__
+        if isinstance(cell, (list, tuple)):
+            raise NotImplementedError(f"{name}: a list of cells is not supported yet, stack several {name} layers.")
+        if not isinstance(cell, Cell):
+            raise ValueError(f"{name}: `cell` must be a cell such as `LSTMCell`. Received: cell={cell!r}")
+        not_yet(name, return_state=return_state, stateful=stateful)
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.return_sequences = bool(return_sequences)
+        self.return_state = False
+        self.go_backwards = bool(go_backwards)
+        self.stateful = False
+        self.unroll = bool(unroll)
+        self.zero_output_for_mask = bool(zero_output_for_mask)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """(batch, units), or (batch, time, units) with `return_sequences`."""
+        batch, time = input_shape[0], input_shape[1]
+        return (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
+
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON, under the keys that Keras uses."""
+        return {**super().get_config(), "cell": _serialization.serialize(self.cell)}
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> RNN:
+        """A layer from what `get_config()` returned."""
+        from lstm_rs.keras import layers
+
+        config = dict(config)
+        cell: Any = config.pop("cell")
+        if isinstance(cell, Mapping):
+            cell = layers.deserialize(cell, custom_objects)
+        return cls(cell, **config)
+
+    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        return self.cell._first_values(weight, shape)

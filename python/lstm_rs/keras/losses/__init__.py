@@ -1,0 +1,112 @@
+"""Losses: what training makes small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lstm_rs.keras import _serialization
+from lstm_rs.keras._checks import unknown
+from lstm_rs.keras.losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
+from lstm_rs.keras.losses.loss import Loss
+from lstm_rs.keras.losses.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+
+_CLASS_OF: dict[Callable[..., Any], type[Loss]] = {
+    binary_crossentropy: BinaryCrossentropy,
+    categorical_crossentropy: CategoricalCrossentropy,
+    mean_absolute_error: MeanAbsoluteError,
+    mean_squared_error: MeanSquaredError,
+    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
+}
+
+_BY_NAME: dict[str, Any] = {
+    **{function.__name__: function for function in _CLASS_OF},
+    **{cls.__name__: cls for cls in _CLASS_OF.values()},
+    "bce": binary_crossentropy,
+    "BCE": binary_crossentropy,
+    "mae": mean_absolute_error,
+    "MAE": mean_absolute_error,
+    "mse": mean_squared_error,
+    "MSE": mean_squared_error,
+}
+
+CROSSENTROPY = ("crossentropy", "ce")
+"""Names that stand for a cross-entropy which the shapes of targets and predictions decide."""
+
+
+def get(identifier: Any) -> Any:
+    """The loss that a name or a configuration stands for: a `Loss` for a class, a function for its function name.
+
+    Raises:
+        ValueError: for an unknown name, with the known ones.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.losses.get("mse").__name__
+    'mean_squared_error'
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
+    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
+    if isinstance(found, type):
+        found = found()
+    if not callable(found):
+        raise unknown("loss", identifier, [*_BY_NAME, *CROSSENTROPY])
+    return found
+
+
+def serialize(loss: Any) -> Any:
+    """A loss in Keras' JSON form."""
+    return _serialization.serialize(loss)
+
+
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The loss that `serialize` described."""
+    return get(name) if isinstance(name, str) else _serialization.deserialize(name, _BY_NAME, "loss", custom_objects)
+
+
+def resolve(identifier: Any) -> Loss:
+    """The `Loss` that stands for what `compile` was given.
+
+    Raises:
+        ValueError: for an unknown name.
+        NotImplementedError: for a loss written in Python.
+    """
+    loss = get(identifier)
+    cls = _CLASS_OF.get(loss) if not isinstance(loss, Loss) else None
+    if cls is not None:
+        return cls(name=identifier if isinstance(identifier, str) else loss.__name__)
+    if type(loss) not in _CLASS_OF.values():
+        raise NotImplementedError(f"Losses written in Python are not supported. Received: {identifier!r}")
+    return loss  # type: ignore[no-any-return]
+
+
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SparseCategoricalCrossentropy",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "deserialize",
+    "get",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "serialize",
+    "sparse_categorical_crossentropy",
+]

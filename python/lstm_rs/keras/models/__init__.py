@@ -1,0 +1,7 @@
+"""Models: layers that compute together."""
+
+from lstm_rs.keras.models.model import Model
+from lstm_rs.keras.models.saving import load_model, model_from_json, save_model
+from lstm_rs.keras.models.sequential import Sequential
+
+__all__ = ["Model", "Sequential", "load_model", "model_from_json", "save_model"]

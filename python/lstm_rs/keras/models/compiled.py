@@ -1,0 +1,164 @@
+"""What `compile` was given, and what the engine is told of it once the shapes of targets and outputs are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lstm_rs.keras import losses, metrics, optimizers
+from lstm_rs.keras._serialization import serialize, serialize_value
+from lstm_rs.keras._types import Config, Shape
+from lstm_rs.keras.losses import Loss
+from lstm_rs.keras.metrics import Metric
+from lstm_rs.keras.optimizers import Optimizer
+
+
+class Compiled:
+    """The arguments of `compile`, checked."""
+
+    def __init__(
+        self,
+        optimizer: Any,
+        loss: Any,
+        metrics: Any,
+        weighted_metrics: Any,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.optimizer: Optimizer = optimizers.get(optimizer)
+        self.loss = loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
+        self.metrics = _as_list("metrics", metrics)
+        self.weighted_metrics = _as_list("weighted_metrics", weighted_metrics)
+        self._settings = {**settings, "metrics": metrics, "weighted_metrics": weighted_metrics, "loss": loss}
+        if isinstance(self.loss, (list, tuple, Mapping)) and "class_name" not in self.loss:
+            raise NotImplementedError(f"A model with one output takes one loss. Received: loss={loss!r}")
+        # Names are looked up now, so that a wrong one is told here and not at the first batch.
+        if self.loss is not None and not _is_shape_dependent(self.loss, losses.CROSSENTROPY):
+            self.loss = losses.resolve(self.loss)
+        for identifier in (*self.metrics, *self.weighted_metrics):
+            if not _is_shape_dependent(identifier, ACCURACY):
+                _metric(identifier)
+
+    def resolve(self, target: Sequence[int], output: Shape) -> Resolved:
+        """Decides what 'accuracy' and 'crossentropy' stand for."""
+        loss = self.loss if isinstance(self.loss, Loss) else _crossentropy(str(self.loss), target, output)
+        return Resolved(
+            self.optimizer,
+            loss,
+            [_metric(m, target, output) for m in self.metrics],
+            [_metric(m, target, output) for m in self.weighted_metrics],
+        )
+
+    def get_config(self) -> Config:
+        """The arguments of `compile`, ready for JSON, as Keras writes them."""
+        return {
+            "optimizer": serialize(self.optimizer),
+            "loss": serialize_value(self._settings["loss"]),
+            "loss_weights": None,
+            "metrics": serialize_value(self._settings["metrics"]),
+            "weighted_metrics": serialize_value(self._settings["weighted_metrics"]),
+            "run_eagerly": self._settings["run_eagerly"],
+            "steps_per_execution": self._settings["steps_per_execution"],
+            "jit_compile": self._settings["jit_compile"],
+        }
+
+
+class Resolved:
+    """Loss and metrics as objects, and the names under which their results are logged."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        loss: Loss,
+        plain: list[Metric],
+        weighted: list[Metric],
+    ) -> None:
+        self.optimizer = optimizer
+        self.loss = loss
+        self.plain = plain
+        self.weighted = weighted
+        self.names = ["loss", *_log_names(plain, weighted)]
+        # Logs come in alphabetical order, the engine's results in the order of `compile`.
+        self._order = sorted((name, index) for index, name in enumerate(self.names))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """All metrics in the order of the results."""
+        return [*self.plain, *self.weighted]
+
+    def logs(self, results: Sequence[float]) -> dict[str, float]:
+        """The engine's results by name."""
+        return {name: results[index] for name, index in self._order}
+
+    def spec(self) -> str:
+        """The JSON that the engine compiles."""
+        return json.dumps(
+            {
+                "optimizer": serialize(self.optimizer),
+                "loss": [self.loss._spec()],
+                "metrics": [[serialize(metric) for metric in self.plain]],
+                "weighted_metrics": [[serialize(metric) for metric in self.weighted]],
+            }
+        )
+
+
+ACCURACY = metrics.ACCURACY
+_resolve_metric = metrics.resolve
+
+
+def _as_list(argument: str, value: Any) -> list[Any]:
+    """Metrics as a flat list: with one output, nesting says nothing."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"`{argument}` must be a list, tuple or dict. Received: {argument}={value!r}")
+    flat: list[Any] = []
+    for item in value:
+        flat.extend(_as_list(argument, item) if isinstance(item, (list, tuple)) else [item])
+    return flat
+
+
+def _is_shape_dependent(identifier: Any, names: tuple[str, ...]) -> bool:
+    return isinstance(identifier, str) and identifier.lower() in names
+
+
+def _kind(target: Sequence[int], output: Shape) -> str:
+    """`Binary`, `SparseCategorical` or `Categorical`, by the shapes, as Keras decides."""
+    if output[-1] == 1:
+        return "Binary"
+    if len(target) < len(output) or target[-1] == 1:
+        return "SparseCategorical"
+    return "Categorical"
+
+
+def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape = ()) -> Metric:
+    if target is not None and _is_shape_dependent(identifier, ACCURACY):
+        metric = _resolve_metric(f"{_kind(target, output)}Accuracy")
+        metric.name = identifier
+        return metric
+    return _resolve_metric(identifier)
+
+
+def _crossentropy(name: str, target: Sequence[int], output: Shape) -> Loss:
+    loss = losses.resolve(f"{_kind(target, output)}Crossentropy")
+    loss.name = name
+    return loss
+
+
+def _log_names(plain: list[Metric], weighted: list[Metric]) -> list[str]:
+    """Keras' names for the logs: a second `accuracy` is `accuracy_1`, a weighted second one `weighted_accuracy`."""
+    seen: dict[str, int] = {}
+    names = []
+
+    def unique(name: str) -> str:
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        return f"{name}_{count}" if count else name
+
+    for metric in plain:
+        names.append(unique(metric.name))
+    for metric in weighted:
+        names.append(unique(f"weighted_{metric.name}" if metric.name in seen else metric.name))
+    return names

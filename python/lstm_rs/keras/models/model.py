@@ -1,0 +1,358 @@
+"""What every model shares: layers, weights, files, and the engine that computes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from lstm_rs._engine import Engine
+from lstm_rs.keras import initializers
+from lstm_rs.keras._names import checked_name
+from lstm_rs.keras._seeds import next_seed
+from lstm_rs.keras._serialization import serialize
+from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.layers.base import _FLOAT32_POLICY, Layer
+from lstm_rs.keras.layers.weight import Weight, WeightSlice, weight_specs
+from lstm_rs.keras.models.trainer import Trainer
+
+
+class Model(Trainer):
+    """The base of models. `Sequential` is the one there is; functional and subclassed models come later.
+
+    Raises:
+        NotImplementedError: when called itself.
+    """
+
+    _module: ClassVar[str] = "keras"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "Functional models, keras.Model(inputs=..., outputs=...), and subclasses of keras.Model are not supported "
+            "yet: use keras.Sequential."
+        )
+
+    def _init_model(self, name: str | None, trainable: bool, seed: int | None = None) -> None:
+        Trainer.__init__(self)
+        self.name = checked_name(name, type(self).__name__)
+        self.trainable = bool(trainable)
+        self._engine = None
+        self._input_batch_shape: Shape | None = None
+        self._given_seed = seed
+        self._built_trainable: list[Any] | None = None
+
+    @property
+    def _seed(self) -> int:  # type: ignore[override]
+        if self._given_seed is None:
+            self._given_seed = next_seed()
+        return self._given_seed
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        raise NotImplementedError
+
+    @property
+    def built(self) -> bool:
+        """Whether the model has its weights."""
+        return self._engine is not None
+
+    @property
+    def dtype(self) -> str:
+        """The type of weights and outputs: `float32`."""
+        return "float32"
+
+    def _build_engine(self, input_shape: Shape) -> None:
+        """Makes the engine for an input shape; layers that have weights keep them.
+
+        Nothing changes where the engine refuses the model.
+        """
+        for layer in self.layers:
+            owner = None if layer._model is None else layer._model()
+            if owner is not None and owner is not self:
+                raise NotImplementedError(
+                    f"Layer '{layer.name}' is part of model '{owner.name}': sharing layers between models is not "
+                    "supported yet."
+                )
+        engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers[0])], self._seed)
+        places = _places(engine)
+        specs = weight_specs(engine)
+        values = engine.get_weights()
+        given = False
+        for layer in self.layers:
+            place = places.get(layer.name)
+            if place is None:
+                continue
+            if layer._place is not None:
+                kept = layer._place.get()
+                if [v.shape for v in kept] != [v.shape for v in values[place.start : place.stop]]:
+                    raise ValueError(
+                        f"Layer '{layer.name}' was built for another input shape than {input_shape} gives it."
+                    )
+                values[place.start : place.stop] = kept
+                given = True
+                continue
+            for index in range(place.start, place.stop):
+                spec = specs[index]
+                first = layer._first_values(spec.path.rpartition("/")[2], spec.shape)
+                if first is not None:
+                    values[index] = first
+                    given = True
+        if given:
+            engine.set_weights(values)
+        self._adopt(engine, places, input_shape)
+
+    def _adopt(self, engine: Engine, places: Mapping[str, WeightSlice], input_shape: Shape) -> None:
+        """Takes a new engine into use; it has to be compiled again, with new moments."""
+        if self._compiled is not None:
+            self._compiled.optimizer._attach(None)
+        self._engine = engine
+        self._resolved = None
+        self._input_batch_shape = _relaxed(input_shape, self.layers[0])
+        self._input_dtype = engine.input_dtypes[0]
+        self._output_batch_shape = tuple(engine.output_shapes[0])
+        self._built_trainable = self._trainable_state()
+        shape = input_shape
+        for layer in self.layers:
+            layer._place = places.get(layer.name, WeightSlice(engine, 0, 0))
+            layer._model = weakref.ref(self)
+            layer._build_shape = shape
+            shape = layer.compute_output_shape(shape)
+
+    def _recompiled(self) -> None:
+        """Makes the engine anew around its weights where `trainable` has changed, which takes effect now."""
+        if self._engine is not None and self._trainable_state() != self._built_trainable:
+            shape = self.layers[0]._build_shape
+            assert shape is not None
+            self._state_to_restore = None
+            self._build_engine(shape)
+
+    def _trainable_state(self) -> list[Any]:
+        return [self.trainable, [_trainable_flags(layer) for layer in self.layers]]
+
+    def _engine_config(self) -> Config:
+        """The configuration that the engine reads: the layers alone, with initializers it can draw."""
+        layers = [_drawable(serialize(layer)) for layer in self.layers]
+        config = {"name": self.name, "trainable": self.trainable, "dtype": dict(_FLOAT32_POLICY), "layers": layers}
+        return {"module": self._module, "class_name": "Sequential", "config": config, "registered_name": None}
+
+    def _input_layer_name(self) -> str:
+        return self.layers[0].name
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Array:
+        """The outputs for one batch of arrays.
+
+        Args:
+            inputs: An array-like.
+            training: Accepted as in Keras; no layer so far behaves differently while training.
+            mask: Not supported yet.
+
+        Returns:
+            A float32 array.
+        """
+        if mask is not None:
+            raise NotImplementedError("The argument `mask` is not supported yet.")
+        return self.predict_on_batch(inputs)
+
+    @property
+    def weights(self) -> list[Weight]:
+        """The weights of all layers, in the order of `get_weights()`; none before the model is built."""
+        if self._engine is None:
+            return []
+        return WeightSlice(self._engine, 0, len(self._engine.weights)).weights()
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Weight]:
+        """The weights that training changes."""
+        if not self.trainable:
+            return []
+        return [weight for layer in self.layers for weight in layer.trainable_weights]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Weight]:
+        """The weights that training leaves alone."""
+        if not self.trainable:
+            return self.weights
+        return [weight for layer in self.layers for weight in layer.non_trainable_weights]
+
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights, layer by layer; an empty list before the model is built."""
+        return [] if self._engine is None else self._engine.get_weights()
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replaces all weights.
+
+        Raises:
+            ValueError: for another number of weights or other shapes; then nothing changes.
+        """
+        if self._engine is not None:
+            WeightSlice(self._engine, 0, len(self._engine.weights)).set(weights, f"model '{self.name}'")
+        elif len(weights):
+            raise ValueError(
+                f"`set_weights` on model '{self.name}' received {len(weights)} weights, but the model is not built: "
+                "call `model.build(input_shape)` first."
+            )
+
+    def count_params(self) -> int:
+        """The number of values in all weights.
+
+        Raises:
+            ValueError: before the model is built.
+        """
+        if self._engine is None:
+            raise ValueError(
+                f"The parameters of model '{self.name}' cannot be counted, it is not built: "
+                "call `model.build(input_shape)`."
+            )
+        return sum(math.prod(spec.shape) for spec in weight_specs(self._engine))
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by its name or its index.
+
+        Raises:
+            ValueError: where there is none, or with both or neither argument.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"Give one of a layer's name and its index. Received: name={name}, index={index}")
+        if index is not None:
+            if len(self.layers) <= index:
+                raise ValueError(f"There is no layer at index {index}, the model has {len(self.layers)} layers.")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in self.layers]}.")
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Prints a table of the layers, their output shapes and their numbers of parameters.
+
+        Args:
+            line_length: The width of the table. Default: at most 88, or the terminal's width less 4.
+            positions: The columns' right edges as fractions of the width.
+            print_fn: Called with the whole text instead of printing.
+            expand_nested: Accepted as in Keras; models do not nest so far.
+            show_trainable: Whether to add a column that says so. Default False.
+            layer_range: The names (or patterns) of the first and the last layer to show. Default: all.
+
+        Raises:
+            ImportError: without `rich`.
+        """
+        from lstm_rs.keras.models.summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, show_trainable, layer_range)
+
+    def get_config(self) -> Config:
+        """The model's description, ready for JSON, as Keras writes it."""
+        raise NotImplementedError
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The model's description as JSON, without weights; `keras.models.model_from_json` reads it."""
+        described: Config = {
+            "module": self._module,
+            "class_name": type(self).__name__,
+            "config": self.get_config(),
+            "registered_name": None,
+        }
+        if self.layers and self.layers[0]._build_shape is not None:
+            described["build_config"] = {"input_shape": list(self.layers[0]._build_shape)}
+        described["compile_config"] = self.get_compile_config()
+        return json.dumps(described, **kwargs)
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
+        """Writes description, weights, `compile` arguments and the optimizer's state to one file.
+
+        Args:
+            filepath: A name that ends in `.safetensors`.
+            overwrite: Whether an existing file is replaced. Default True.
+            **kwargs: None is known.
+
+        Raises:
+            ValueError: for another suffix, or a model that is not built.
+            FileExistsError: where the file exists and `overwrite` is False.
+        """
+        from lstm_rs.keras.models import saving
+
+        saving.save_model(self, filepath, overwrite, **kwargs)
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Writes the weights and the optimizer's state to one file that ends in `.safetensors`."""
+        from lstm_rs.keras.models import saving
+
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+        """Reads weights, and for a compiled model the optimizer's state, from a file of `save` or `save_weights`.
+
+        Weights go in by their order, so that the names of layers may differ.
+
+        Args:
+            filepath: The file.
+            skip_mismatch: Not supported yet.
+
+        Raises:
+            ValueError: for a model that is not built, or weights that do not fit.
+            FileNotFoundError: without such a file.
+        """
+        from lstm_rs.keras.models import saving
+
+        saving.load_weights(self, filepath, skip_mismatch)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _relaxed(shape: Shape, first: Layer) -> Shape:
+    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length."""
+    has_time = len(shape) >= 3 or (len(shape) == 2 and first._takes_ids)
+    return (None, None, *shape[2:]) if has_time else (None, *shape[1:])
+
+
+def _places(engine: Engine) -> dict[str, WeightSlice]:
+    """Where the weights of each layer lie; a layer's weights follow one another."""
+    places: dict[str, WeightSlice] = {}
+    for index, spec in enumerate(weight_specs(engine)):
+        start = places[spec.layer].start if spec.layer in places else index
+        places[spec.layer] = WeightSlice(engine, start, index + 1)
+    return places
+
+
+def _trainable_flags(layer: Layer) -> tuple[bool, bool]:
+    return layer.trainable, getattr(layer, "cell", layer).trainable
+
+
+def _drawable(config: Any) -> Any:
+    """A configuration in which initializers that only Python can compute stand as zeros."""
+    if isinstance(config, list):
+        return [_drawable(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: dict(_ZEROS) if key.endswith("_initializer") and not _engine_knows(value) else _drawable(value)
+        for key, value in config.items()
+    }
+
+
+_ZEROS = serialize(initializers.Zeros())
+
+
+def _engine_knows(config: Any) -> bool:
+    if config is None:
+        return True
+    return config.get("class_name") != "function" and initializers.drawn_by_engine(initializers.get(config))

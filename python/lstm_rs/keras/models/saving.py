@@ -1,0 +1,192 @@
+"""Models and weights in one safetensors file.
+
+Tensors: each weight under its path (`rnn/lstm_cell/kernel`), each moment of the optimizer under `optimizer/` and its
+name. Metadata, all text: `format` and `format_version`; `package_version`; `weights`, the paths in the order of
+`get_weights()`; `iterations` of the optimizer and the names of its `moments`; and for a whole model `model_config`,
+`compile_config`, `seed` and `epochs_shuffled`, with which training goes on as if it had not been interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from lstm_rs._engine import __version__, load_tensors, save_tensors
+from lstm_rs.keras._types import Array
+from lstm_rs.keras.layers.weight import weight_specs
+from lstm_rs.keras.models.model import Model, _drawable
+from lstm_rs.keras.models.sequential import Sequential
+
+_FORMAT = "lstm_rs"
+_FORMAT_VERSION = 1
+_SUFFIX = ".safetensors"
+_OPTIMIZER = "optimizer/"
+
+Path = str | os.PathLike[str]
+
+
+def save_model(model: Model, filepath: Path, overwrite: bool = True, **kwargs: Any) -> None:
+    """Writes a model to one file: description, weights, `compile` arguments, the optimizer's state.
+
+    Args:
+        model: A model that is built.
+        filepath: A name that ends in `.safetensors`.
+        overwrite: Whether an existing file is replaced. Default True.
+        **kwargs: None is known.
+
+    Raises:
+        ValueError: for another suffix, or a model that is not built.
+        FileExistsError: where the file exists and `overwrite` is False.
+    """
+    if kwargs:
+        raise ValueError(f"save: argument(s) not recognized: {kwargs}")
+    path = _writable(filepath, overwrite)
+    tensors, metadata = _weights_of(model, "saved")
+    described = {"class_name": type(model).__name__, "config": _drawable(model.get_config())}
+    metadata["model_config"] = json.dumps(described)
+    metadata["seed"] = str(model._seed)
+    metadata["epochs_shuffled"] = str(model._epochs_shuffled)
+    if model.compiled:
+        metadata["compile_config"] = json.dumps(model.get_compile_config())
+    save_tensors(path, tensors, metadata)
+
+
+def load_model(
+    filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+) -> Sequential:
+    """Reads a model that `model.save` wrote; training goes on where it was.
+
+    Args:
+        filepath: The file.
+        custom_objects: Classes by name, for layers of your own.
+        compile: Whether to compile it as it was, and to restore the optimizer's state. Default True.
+        safe_mode: Accepted as in Keras; a file never holds code.
+
+    Raises:
+        FileNotFoundError: without such a file.
+        ValueError: for a file of another kind, or one with weights alone.
+    """
+    tensors, metadata = _read(filepath)
+    if "model_config" not in metadata:
+        raise ValueError(f"{os.fspath(filepath)!r} holds weights alone: build the model and call `model.load_weights`.")
+    described = json.loads(metadata["model_config"])
+    model = Sequential._restore(described["config"], custom_objects, int(metadata["seed"]))
+    model._epochs_shuffled = int(metadata["epochs_shuffled"])
+    if compile and "compile_config" in metadata:
+        model.compile_from_config(json.loads(metadata["compile_config"]))
+    _set_weights(model, tensors, metadata, os.fspath(filepath))
+    return model
+
+
+def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
+    """Writes a model's weights and its optimizer's state. Arguments and errors as `save_model`."""
+    path = _writable(filepath, overwrite)
+    tensors, metadata = _weights_of(model, "saved")
+    save_tensors(path, tensors, metadata)
+
+
+def load_weights(model: Model, filepath: Path, skip_mismatch: bool = False) -> None:
+    """Reads weights by their order, and the optimizer's state where the model is compiled.
+
+    Raises:
+        FileNotFoundError: without such a file.
+        ValueError: for a file of another kind, a model that is not built, or weights that do not fit.
+    """
+    if skip_mismatch:
+        raise NotImplementedError("load_weights: the argument `skip_mismatch` is not supported yet.")
+    tensors, metadata = _read(filepath)
+    if not model.built:
+        raise ValueError(f"Model '{model.name}' is not built: call `model.build(input_shape)` before `load_weights`.")
+    _set_weights(model, tensors, metadata, os.fspath(filepath))
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+    """A model from what `model.to_json()` returned, with new weights.
+
+    Raises:
+        ValueError: for something else.
+    """
+    described = json.loads(json_string)
+    if not isinstance(described, dict) or described.get("class_name") != "Sequential":
+        raise ValueError("The JSON must describe a Sequential model; other models are not supported yet.")
+    return Sequential.from_config(described["config"], custom_objects)
+
+
+def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], dict[str, str]]:
+    engine = model._engine
+    if engine is None:
+        raise ValueError(f"Model '{model.name}' has no weights to be {verb}: call `model.build(input_shape)` first.")
+    paths = [spec.path for spec in weight_specs(engine)]
+    tensors = dict(zip(paths, engine.get_weights(), strict=True))
+    metadata = {
+        "format": _FORMAT,
+        "format_version": str(_FORMAT_VERSION),
+        "package_version": __version__,
+        "weights": json.dumps(paths),
+    }
+    state = engine.optimizer_state() if model._resolved is not None else model._state_to_restore
+    if state is not None:
+        iterations, moments = state
+        metadata["iterations"] = str(iterations)
+        metadata["moments"] = json.dumps([name for name, _ in moments])
+        tensors.update({f"{_OPTIMIZER}{name}": values for name, values in moments})
+    return tensors, metadata
+
+
+def _set_weights(model: Model, tensors: Mapping[str, Array], metadata: Mapping[str, str], path: str) -> None:
+    try:
+        weights = [tensors[name] for name in json.loads(metadata["weights"])]
+        moments = [(name, tensors[_OPTIMIZER + name]) for name in json.loads(metadata.get("moments", "[]"))]
+    except KeyError as error:
+        raise ValueError(f"{path!r} is damaged: it lacks {error}.") from error
+    model.set_weights(weights)
+    if not model.compiled or "iterations" not in metadata:
+        return
+    # The moments follow the weights' own names, which may differ between the file's model and this one.
+    assert model._engine is not None
+    names = {
+        old: spec.path for old, spec in zip(json.loads(metadata["weights"]), weight_specs(model._engine), strict=True)
+    }
+    renamed = [(_renamed(name, names), values) for name, values in moments]
+    model._restore_optimizer(int(metadata["iterations"]), renamed)
+
+
+def _renamed(moment: str, names: Mapping[str, str]) -> str:
+    """`velocity/dense/kernel` under the name that the weight `dense/kernel` has here."""
+    kind, _, weight = moment.partition("/")
+    return f"{kind}/{names[weight]}" if weight in names else moment
+
+
+def _writable(filepath: Path, overwrite: bool) -> str:
+    path = os.fspath(filepath)
+    if not path.endswith(_SUFFIX):
+        raise ValueError(
+            f"The file's name must end in `{_SUFFIX}`, as in `model{_SUFFIX}`; Keras' own `.keras` and `.h5` files "
+            f"come later. Received: {path!r}"
+        )
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(errno.EEXIST, "The file exists, and overwrite is False", path)
+    return path
+
+
+def _read(filepath: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    path = os.fspath(filepath)
+    if not os.path.exists(path):
+        raise FileNotFoundError(errno.ENOENT, "There is no such file", path)
+    if not path.endswith(_SUFFIX):
+        raise ValueError(
+            f"Only `{_SUFFIX}` files can be read; Keras' own `.keras` and `.h5` files come later: {path!r}"
+        )
+    tensors, metadata = load_tensors(path)
+    if metadata.get("format") != _FORMAT or "weights" not in metadata:
+        raise ValueError(f"{path!r} was not written by lstm_rs.")
+    if int(metadata["format_version"]) > _FORMAT_VERSION:
+        raise ValueError(
+            f"{path!r} has format version {metadata['format_version']}, written by lstm_rs "
+            f"{metadata.get('package_version')}; this is lstm_rs {__version__}, which reads versions "
+            f"up to {_FORMAT_VERSION}."
+        )
+    return tensors, metadata

@@ -1,0 +1,247 @@
+"""A stack of layers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lstm_rs._engine import Engine
+from lstm_rs.keras import _data, layers
+from lstm_rs.keras._serialization import serialize
+from lstm_rs.keras._types import Config, Shape
+from lstm_rs.keras.layers.base import _FLOAT32_POLICY, Layer
+from lstm_rs.keras.layers.input import InputLayer, KerasTensor, standard_shape
+from lstm_rs.keras.models.model import Model
+
+
+class Sequential(Model):
+    """A model in which each layer reads the output of the one before.
+
+    With an `Input` as first item the model has its weights at once; without one it is built at the first data, or with
+    `build(input_shape)`.
+
+    Args:
+        layers: The layers. More can be added with `add`.
+        trainable: Whether training changes the weights. Default True.
+        name: By default `sequential`, numbered.
+
+    Raises:
+        ValueError: for something that is no layer, or two layers of one name.
+
+    >>> import numpy as np
+    >>> import lstm_rs as tf
+    >>> model = tf.keras.Sequential([
+    ...     tf.keras.layers.Embedding(100, 8),
+    ...     tf.keras.layers.RNN(tf.keras.layers.LSTMCell(16)),
+    ...     tf.keras.layers.Dense(3, activation="softmax"),
+    ... ])
+    >>> model.compile(loss="sparse_categorical_crossentropy", optimizer="adam")
+    >>> x, y = np.ones((32, 5), dtype="int32"), np.zeros(32, dtype="int32")
+    >>> history = model.fit(x, y, epochs=2, verbose=0)
+    >>> model.predict(x, verbose=0).shape
+    (32, 3)
+
+    As `keras.Sequential`.
+    """
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
+        self._init_model(name, trainable)
+        self._layers: list[Layer] = []
+        self._input_layer: InputLayer | None = None
+        self._lock = threading.Lock()
+        for layer in layers or ():
+            self.add(layer, rebuild=False)
+        self._maybe_rebuild()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return self._layers[:]
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Puts a layer on top.
+
+        Args:
+            layer: A layer, or an `Input` as the first.
+            rebuild: Whether a model that knows its input shape gets its weights at once. Default True.
+
+        Raises:
+            ValueError: for something that is no layer, a name that is taken, or a second `Input`.
+        """
+        if isinstance(layer, KerasTensor):
+            layer = layer._layer
+        if isinstance(layer, Model):
+            raise NotImplementedError("A model inside a model is not supported yet: add its layers.")
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Only layers can be added to a Sequential model. Received: {layer!r} (of type {type(layer).__name__})"
+            )
+        if isinstance(layer, InputLayer):
+            if self._input_layer is not None or self._layers:
+                raise ValueError(
+                    f"Model '{self.name}' has its input already: an `Input` must be the first item, and the only one."
+                )
+            self._input_layer = layer
+            return
+        if any(layer is other for other in self._layers):
+            raise NotImplementedError(f"Layer '{layer.name}' is used twice: sharing a layer is not supported yet.")
+        cell = getattr(layer, "cell", None)
+        if cell is not None and any(cell is getattr(other, "cell", None) for other in self._layers):
+            raise NotImplementedError(f"Cell '{cell.name}' is used twice: sharing a cell is not supported yet.")
+        if any(layer.name == other.name for other in self._layers):
+            raise ValueError(
+                f"All layers of a model must have names of their own, but two are called '{layer.name}'. "
+                "Pass another `name`."
+            )
+        if not self._layers and self._input_layer is None and layer._input_shape_arg is not None:
+            self._input_layer = InputLayer(layer._input_shape_arg)
+        self._layers.append(layer)
+        self._forget_engine()
+        if rebuild:
+            try:
+                self._maybe_rebuild()
+            except BaseException:
+                self._layers.pop()
+                raise
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Takes the last layer off and returns it; it keeps its weights."""
+        if not self._layers:
+            raise ValueError(f"Model '{self.name}' has no layer to take off.")
+        layer = self._layers.pop()
+        layer._model = None
+        self._forget_engine()
+        if rebuild:
+            self._maybe_rebuild()
+        return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the weights for an input shape with the batch axis first, such as `(None, 20, 8)`.
+
+        Raises:
+            ValueError: for a model without layers, or one whose `Input` says another shape.
+        """
+        if not self._layers:
+            raise ValueError(f"Model '{self.name}' cannot be built, it has no layers. Call `model.add(layer)`.")
+        if input_shape is None:
+            return
+        shape = standard_shape(input_shape)
+        if self._input_layer is not None and self._input_layer.batch_shape != shape:
+            raise ValueError(
+                f"Model '{self.name}' has the input shape {self._input_layer.batch_shape} "
+                f"and cannot be built with {shape}."
+            )
+        if self._engine is None:
+            self._build_engine(shape)
+        if self._input_layer is None:
+            self._input_layer = InputLayer(batch_shape=shape)
+
+    @property
+    def input_shape(self) -> Shape:
+        """The input's shape, batch axis first.
+
+        Raises:
+            AttributeError: before it is known.
+        """
+        if self._input_layer is None:
+            raise AttributeError(f"Model '{self.name}' has no defined input shape yet.")
+        return self._input_layer.batch_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """The output's shape, batch axis first.
+
+        Raises:
+            AttributeError: before it is known.
+        """
+        if self._engine is None:
+            raise AttributeError(f"Model '{self.name}' has no defined output shape yet.")
+        return self.compute_output_shape(self.input_shape)
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """The output's shape for an input's shape, both with the batch axis first."""
+        shape = standard_shape(input_shape)
+        for layer in self._layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    def get_config(self) -> Config:
+        """The model's description, ready for JSON, as Keras writes it."""
+        described = [_with_build_config(layer) for layer in self._layers]
+        if self._input_layer is not None:
+            described.insert(0, serialize(self._input_layer))
+        config: Config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": dict(_FLOAT32_POLICY),
+            "layers": described,
+        }
+        if self._input_layer is not None and self.built:
+            config["build_input_shape"] = list(self._input_layer.batch_shape)
+        return config
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+        """A model from what `get_config()` returned, with new weights.
+
+        Raises:
+            ValueError: for a configuration without name or layers.
+        """
+        return cls._restore(config, custom_objects, None)
+
+    @classmethod
+    def _restore(cls, config: Config, custom_objects: Mapping[str, Any] | None, seed: int | None) -> Sequential:
+        """A model from its configuration that draws from this seed."""
+        if "name" not in config or "layers" not in config:
+            raise ValueError(f"A Sequential's configuration needs `name` and `layers`. Received: {config}")
+        model = cls(name=config["name"], trainable=config.get("trainable", True))
+        model._given_seed = seed
+        for described in config["layers"]:
+            model.add(layers.deserialize(described, custom_objects), rebuild=False)
+        model._maybe_rebuild()
+        shape = config.get("build_input_shape")
+        if not model.built and shape and model._layers:
+            model.build(shape)
+        return model
+
+    def _forget_engine(self) -> None:
+        if self._compiled is not None:
+            self._compiled.optimizer._attach(None)
+        self._engine = None
+        self._resolved = None
+        self._state_to_restore = None
+
+    def _maybe_rebuild(self) -> None:
+        if self._input_layer is not None and self._layers:
+            self.build(self._input_layer.batch_shape)
+
+    def _ready_engine(self, x: Any = None) -> Engine:
+        """The engine, built for this input's shape at the first data."""
+        engine = self._engine
+        if engine is not None:
+            return engine
+        with self._lock:
+            if self._engine is None:
+                if not self._layers:
+                    raise ValueError(f"Model '{self.name}' has no layers. Call `model.add(layer)`.")
+                if self._input_layer is not None:
+                    self.build(self._input_layer.batch_shape)
+                else:
+                    shape = np.shape(_data.as_array(x, "x"))
+                    self.build((None, *shape[1:]))
+            assert self._engine is not None
+            return self._engine
+
+
+def _with_build_config(layer: Layer) -> Config:
+    """A layer in Keras' JSON form; once built, with the shapes it and its cell were built for."""
+    described = serialize(layer)
+    shape = layer._build_shape
+    if shape is not None:
+        described["build_config"] = {"input_shape": list(shape)}
+        if isinstance(described["config"].get("cell"), dict):
+            described["config"]["cell"]["build_config"] = {"input_shape": [shape[0], shape[-1]]}
+    return described

@@ -1,0 +1,617 @@
+"""Training, evaluation and prediction with Keras' semantics.
+
+Python decides which rows come next and whom to tell; one call a batch, or one for a whole array, does the computing.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_rs._engine import Engine
+from lstm_rs.keras import _data
+from lstm_rs.keras._types import Array, Config, Logs, Shape, Values
+from lstm_rs.keras.callbacks import CallbackList, History
+from lstm_rs.keras.metrics import Metric
+from lstm_rs.keras.models.compiled import Compiled, Resolved
+from lstm_rs.keras.optimizers import Optimizer
+
+_DEFAULT_BATCH = 32
+
+Moments = list[tuple[str, Array]]
+
+
+class _Arrays:
+    """Inputs, targets and weights as the engine reads them."""
+
+    __slots__ = ("sample_weight", "size", "x", "y")
+
+    def __init__(self, x: Values, y: Values, sample_weight: Array | None) -> None:
+        self.size = len(x)
+        self.x = [x]
+        self.y = [y]
+        self.sample_weight = [sample_weight]
+
+    def first(self, count: int) -> _Arrays:
+        """The first samples alone."""
+        if count >= self.size:
+            return self
+        weights = self.sample_weight[0]
+        return _Arrays(self.x[0][:count], self.y[0][:count], None if weights is None else weights[:count])
+
+
+class Trainer:
+    """The half of a model that trains, evaluates and predicts. The other half, `Model`, builds the engine."""
+
+    name: str
+    _seed: int
+    _engine: Engine | None
+    _input_batch_shape: Shape | None
+    # Asked of the engine once: these are read for every batch.
+    _input_dtype: str
+    _output_batch_shape: Shape
+
+    def __init__(self) -> None:
+        self.compiled = False
+        self.stop_training = False
+        self.stop_evaluating = False
+        self.stop_predicting = False
+        self.history: History | None = None
+        self._compiled: Compiled | None = None
+        self._resolved: Resolved | None = None
+        self._state_to_restore: tuple[int, Moments] | None = None
+        self._epochs_shuffled = 0
+
+    def _ready_engine(self, x: Any = None) -> Engine:
+        """The engine, built for this input where there is none yet. Given by `Model`."""
+        raise NotImplementedError
+
+    def _recompiled(self) -> None:
+        """Called by `compile`. Given by `Model`."""
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how to train.
+
+        Args:
+            optimizer: A name or an `Optimizer`. Default `rmsprop`.
+            loss: A name, a function of `keras.losses` or a `Loss`. 'crossentropy' becomes the one that fits the shapes.
+            loss_weights: Only None or 1: models have one output so far.
+            metrics: A list of names and `Metric`s that ignore sample weights. 'accuracy' becomes the one that fits the
+                shapes.
+            weighted_metrics: The same, weighted by `sample_weight` or `class_weight`.
+            run_eagerly: Accepted as in Keras; it changes nothing.
+            steps_per_execution: Accepted as in Keras; it changes nothing.
+            jit_compile: Accepted as in Keras; it changes nothing.
+            auto_scale_loss: Accepted as in Keras; it changes nothing.
+
+        Raises:
+            ValueError: for an unknown name, with the known ones.
+        """
+        if loss_weights not in (None, 1, 1.0, [1], [1.0]):
+            raise NotImplementedError(f"`loss_weights` are not supported yet. Received: loss_weights={loss_weights!r}")
+        settings = {
+            "run_eagerly": bool(run_eagerly),
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile is True,
+        }
+        compiled = Compiled(optimizer, loss, metrics, weighted_metrics, settings)
+        previous = self._compiled
+        if previous is not None and previous.optimizer is compiled.optimizer and self._resolved is not None:
+            # The same optimizer keeps its moments, as in Keras, where they are its own.
+            assert self._engine is not None
+            self._state_to_restore = self._engine.optimizer_state()
+        elif previous is None or previous.optimizer is not compiled.optimizer:
+            self._state_to_restore = None
+        if previous is not None:
+            previous.optimizer._attach(None)
+        self._compiled = compiled
+        self._resolved = None
+        self.compiled = True
+        self._recompiled()
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer given to `compile`."""
+        return None if self._compiled is None else self._compiled.optimizer
+
+    @property
+    def loss(self) -> Any:
+        """The loss as given to `compile`."""
+        return None if self._compiled is None else self._compiled._settings["loss"]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics of `compile`, once the first data has decided what 'accuracy' stands for."""
+        return [] if self._resolved is None else self._resolved.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """`loss`, and `compile_metrics` for all metrics together, as in Keras 3; `History` has their own names."""
+        has_metrics = self._compiled is not None and bool(self._compiled.metrics or self._compiled.weighted_metrics)
+        return (["loss"] if self.compiled else []) + (["compile_metrics"] if has_metrics else [])
+
+    def get_compile_config(self) -> Config:
+        """The arguments of `compile`, ready for JSON; empty before it."""
+        return {} if self._compiled is None else self._compiled.get_config()
+
+    def compile_from_config(self, config: Config) -> None:
+        """Compiles with what `get_compile_config` returned."""
+        self.compile(**config)
+
+    def reset_metrics(self) -> None:
+        """Starts the running means of loss and metrics again."""
+        if self._engine is not None and self._resolved is not None:
+            self._engine.reset_metrics()
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | list[int] = 1,
+    ) -> History:
+        """Trains on arrays for a number of epochs.
+
+        Args:
+            x: Inputs, one row a sample: a NumPy array, a list, anything with `__array__`.
+            y: Targets, one a sample.
+            batch_size: Samples a step. Default 32.
+            epochs: The epoch to end before. Default 1.
+            verbose: 0 is silent, 1 (also 'auto') a progress bar, 2 one line an epoch.
+            callbacks: A list of `keras.callbacks`.
+            validation_split: The fraction of the data, from its end, to validate on instead of training. Default 0.
+            validation_data: (x, y) or (x, y, sample_weight) to validate on after an epoch, instead of
+                `validation_split`.
+            shuffle: Whether each epoch sees the samples in a new order. Default True.
+            class_weight: Weights by class number; a class that is not listed counts 1.
+            sample_weight: Weights (N,) by sample, or (N, T) by sample and step.
+            initial_epoch: The epoch to begin with. Default 0.
+            steps_per_epoch: Batches an epoch; the next epoch goes on where this one ended. Default: all.
+            validation_steps: Batches to validate on. Default: all.
+            validation_batch_size: Samples a batch of the validation. Default `batch_size`.
+            validation_freq: Validate after every such epoch, or after those listed, counted from 1. Default 1.
+
+        Returns:
+            A `History`: `history.history` holds a list with one number an epoch for loss and metrics.
+
+        Raises:
+            ValueError: before `compile`; for arrays of different lengths or wrong shapes; for both kinds of weights.
+            TypeError: for data that are no numbers.
+        """
+        self._assert_compiled()
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = _data.split_validation(x, y, sample_weight, validation_split)
+        if class_weight is not None:
+            sample_weight = _class_weighted(y, class_weight, sample_weight)
+        engine = self._ready_engine(x)
+        data = self._arrays(engine, x, y, sample_weight)
+        batch, batches = _batching(data.size, batch_size, steps_per_epoch, "steps_per_epoch")
+        validation = val_batch = None
+        if validation_data is not None:
+            _check_frequency(validation_freq)
+            validation = self._arrays(engine, *_data.unpack(validation_data))
+            val_batch, _ = _batching(
+                validation.size, validation_batch_size or batch_size, validation_steps, "validation_steps"
+            )
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=verbose,
+                epochs=epochs,
+                steps=steps_per_epoch or batches,
+            )
+        resolved = self._resolved
+        assert resolved is not None
+        rows = _Rows(self, data.size, batch, batches, bool(shuffle) and shuffle != "batch", steps_per_epoch)
+        train_step = engine.train_step
+        begin_hook = callbacks.batch_hook("on_train_batch_begin")
+        end_hook = callbacks.batch_hook("on_train_batch_end")
+        inputs, targets, weights = data.x, data.y, data.sample_weight
+
+        self.stop_training = False
+        logs: Logs = {}
+        try:
+            callbacks.on_train_begin()
+            for epoch in range(initial_epoch, epochs):
+                engine.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+                results: list[float] | None = None
+                for step, chosen in rows.epoch():
+                    if begin_hook is not None:
+                        begin_hook(step)
+                    results = train_step(inputs, targets, weights, chosen)
+                    if end_hook is not None:
+                        end_hook(step, resolved.logs(results))
+                    if self.stop_training:
+                        break
+                epoch_logs: Logs = {} if results is None else resolved.logs(results)
+                if validation is not None and val_batch is not None and _is_due(epoch, validation_freq):
+                    found = self._evaluate(engine, validation, val_batch, validation_steps, callbacks)
+                    epoch_logs.update({f"val_{name}": value for name, value in found.items()})
+                # One dictionary for all callbacks: what they add is in the history.
+                logs = dict(sorted(epoch_logs.items()))
+                callbacks.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+            callbacks.on_train_end(logs)
+        finally:
+            callbacks.close()
+        assert self.history is not None
+        return self.history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss and the metrics on arrays, without training.
+
+        Args:
+            x: Inputs.
+            y: Targets.
+            batch_size: Samples a batch. Default 32. The result does not depend on it but for rounding.
+            verbose: 0 is silent, 1 (also 'auto') a progress bar, 2 one line.
+            sample_weight: Weights (N,) or (N, T).
+            steps: Batches to look at. Default: all.
+            callbacks: A list of `keras.callbacks`.
+            return_dict: Whether to return a dictionary by name. Default False.
+
+        Returns:
+            The loss; with metrics the list [loss, *metrics]; or a dictionary.
+
+        Raises:
+            ValueError: before `compile`; for arrays of different lengths or wrong shapes.
+        """
+        self._assert_compiled()
+        engine = self._ready_engine(x)
+        data = self._arrays(engine, x, y, sample_weight)
+        batch, batches = _batching(data.size, batch_size, steps, "steps")
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=verbose,
+                epochs=1,
+                steps=min(steps or batches, batches),
+            )
+        try:
+            logs = self._evaluate(engine, data, batch, steps, callbacks)
+        finally:
+            callbacks.close()
+        return logs if return_dict else self._in_order(logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Array:
+        """The outputs for arrays.
+
+        Args:
+            x: Inputs.
+            batch_size: Samples a batch. Default 32.
+            verbose: 0 is silent, 1 (also 'auto') a progress bar, 2 one line.
+            steps: Batches to look at. Default: all.
+            callbacks: A list of `keras.callbacks`.
+
+        Returns:
+            A float32 array with one row a sample.
+
+        Raises:
+            ValueError: for a wrong shape.
+        """
+        engine = self._ready_engine(x)
+        array = self._as_input(x)
+        batch, batches = _batching(len(array), batch_size, steps, "steps")
+        if steps is not None and steps < batches:
+            array, batches = array[: steps * batch], steps
+        if verbose == 0 and callbacks is None:
+            return engine.predict([array], batch, None)[0]
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=batches
+            )
+        self.stop_predicting = False
+        try:
+            callbacks.on_predict_begin()
+            if callbacks.only_progress():
+                outputs = engine.predict([array], batch, callbacks.batch_hook("on_predict_batch_end"))[0]
+            else:
+                outputs = self._predict_with_hooks(engine, array, batch, batches, callbacks)
+            callbacks.on_predict_end()
+        finally:
+            callbacks.close()
+        return outputs
+
+    def _predict_with_hooks(
+        self, engine: Engine, x: Values, batch: int, batches: int, callbacks: CallbackList
+    ) -> Array:
+        """Batch by batch, for callbacks that want each batch's outputs or end the prediction."""
+        begin_hook = callbacks.batch_hook("on_predict_batch_begin")
+        end_hook = callbacks.batch_hook("on_predict_batch_end")
+        parts = []
+        for step in range(batches):
+            if begin_hook is not None:
+                begin_hook(step)
+            parts.append(engine.predict([x[step * batch : (step + 1) * batch]], batch, None)[0])
+            if end_hook is not None:
+                end_hook(step, {"outputs": parts[-1]})
+            if self.stop_predicting:
+                break
+        return np.concatenate(parts)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step of training on one batch.
+
+        Args:
+            x: Inputs.
+            y: Targets.
+            sample_weight: Weights (N,) or (N, T).
+            class_weight: Weights by class number, instead of `sample_weight`.
+            return_dict: Whether to return a dictionary by name. Default False.
+
+        Returns:
+            The loss on this batch before the step; with metrics the list [loss, *metrics]; or a dictionary.
+
+        Raises:
+            ValueError: before `compile`; for arrays of different lengths or wrong shapes.
+        """
+        self._assert_compiled()
+        if class_weight is not None:
+            sample_weight = _class_weighted(y, class_weight, sample_weight)
+        engine = self._engine or self._ready_engine(x)
+        data = self._arrays(engine, x, y, sample_weight)
+        engine.reset_metrics()
+        return self._results(engine.train_step(data.x, data.y, data.sample_weight, None), return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
+        self._assert_compiled()
+        engine = self._engine or self._ready_engine(x)
+        data = self._arrays(engine, x, y, sample_weight)
+        engine.reset_metrics()
+        return self._results(engine.test_step(data.x, data.y, data.sample_weight, None), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Array:
+        """The outputs for one batch."""
+        engine = self._engine or self._ready_engine(x)
+        array = self._as_input(x)
+        return engine.predict([array], max(len(array), 1), None)[0]
+
+    def _evaluate(
+        self, engine: Engine, data: _Arrays, batch: int, steps: int | None, callbacks: CallbackList
+    ) -> dict[str, float]:
+        resolved = self._resolved
+        assert resolved is not None
+        if steps is not None:
+            if steps > math.ceil(data.size / batch):
+                _warn_out_of_data()
+            data = data.first(steps * batch)
+        self.stop_evaluating = False
+        callbacks.on_test_begin()
+        begin_hook = callbacks.batch_hook("on_test_batch_begin")
+        end_hook = callbacks.batch_hook("on_test_batch_end")
+        if callbacks.only_progress() or (begin_hook is None and end_hook is None):
+            on_batch = None
+            if end_hook is not None:
+                hook = end_hook
+
+                def on_batch(step: int, results: list[float]) -> None:
+                    hook(step, resolved.logs(results))
+
+            logs = resolved.logs(engine.evaluate(data.x, data.y, data.sample_weight, batch, on_batch))
+        else:
+            logs = self._evaluate_with_hooks(engine, data, batch, begin_hook, end_hook)
+        callbacks.on_test_end(logs)
+        return logs
+
+    def _evaluate_with_hooks(
+        self, engine: Engine, data: _Arrays, batch: int, begin_hook: Any, end_hook: Any
+    ) -> dict[str, float]:
+        """Batch by batch, for callbacks that listen before a batch or end the evaluation."""
+        resolved = self._resolved
+        assert resolved is not None
+        rows = np.arange(data.size, dtype=np.int64)
+        engine.reset_metrics()
+        for step, start in enumerate(range(0, data.size, batch)):
+            if begin_hook is not None:
+                begin_hook(step)
+            results = engine.test_step(data.x, data.y, data.sample_weight, rows[start : start + batch])
+            if end_hook is not None:
+                end_hook(step, resolved.logs(results))
+            if self.stop_evaluating:
+                break
+        return resolved.logs(engine.results())
+
+    def _assert_compiled(self) -> None:
+        if not self.compiled:
+            raise ValueError(
+                f"Model '{self.name}' is not compiled. Call `model.compile(optimizer, loss, metrics)` before training "
+                "or evaluating it."
+            )
+
+    def _as_input(self, x: Any) -> Values:
+        assert self._input_batch_shape is not None
+        return _data.fit_input(_data.as_input(x, self._input_dtype), self._input_batch_shape, self._input_layer_name())
+
+    def _input_layer_name(self) -> str:
+        """The layer that reads the input, for messages. Given by `Model`."""
+        return self.name
+
+    def _arrays(self, engine: Engine, x: Any, y: Any, sample_weight: Any) -> _Arrays:
+        """Everything converted and checked; at the first data, the engine is compiled for them."""
+        inputs = self._as_input(x)
+        if y is None:
+            raise ValueError("`y` is missing: training and evaluation need targets.")
+        y = _data.as_array(y, "y")
+        output = self._output_batch_shape
+        resolved = self._resolved or self._resolve(y.shape, output)
+        targets = _data.as_target(y, output, resolved.loss._sparse, resolved.loss.name)
+        weights = None if sample_weight is None else _data.as_weights(sample_weight)
+        _data.check_lengths(inputs, targets, weights)
+        if len(inputs) == 0:
+            raise ValueError("`x` holds no samples.")
+        if self._resolved is None:
+            self._compile_engine(engine, resolved)
+        return _Arrays(inputs, targets, weights)
+
+    def _resolve(self, target: tuple[int, ...], output: Shape) -> Resolved:
+        assert self._compiled is not None
+        if self._compiled.loss is None:
+            raise ValueError("There is no loss to compute. Call `model.compile` with a `loss`.")
+        return self._compiled.resolve(target, output)
+
+    def _compile_engine(self, engine: Engine, resolved: Resolved) -> None:
+        engine.compile(resolved.spec())
+        if self._state_to_restore is not None:
+            iterations, moments = self._state_to_restore
+            engine.set_optimizer_state(iterations, moments)
+            self._state_to_restore = None
+        resolved.optimizer._attach(engine)
+        self._resolved = resolved
+
+    def _restore_optimizer(self, iterations: int, moments: Moments) -> None:
+        """Gives the optimizer a state from elsewhere, at once or as soon as the engine is compiled."""
+        assert self._engine is not None
+        assert self._compiled is not None
+        if self._resolved is not None:
+            self._engine.set_optimizer_state(iterations, moments)
+        else:
+            self._state_to_restore = (iterations, moments)
+            self._compiled.optimizer._iterations = iterations
+
+    def _results(self, results: list[float], return_dict: bool) -> Any:
+        assert self._resolved is not None
+        if return_dict:
+            return self._resolved.logs(results)
+        return results if len(results) > 1 else results[0]
+
+    def _in_order(self, logs: Mapping[str, float]) -> Any:
+        assert self._resolved is not None
+        results = [logs[name] for name in self._resolved.names]
+        return results if len(results) > 1 else results[0]
+
+
+class _Rows:
+    """Which rows each batch of an epoch takes."""
+
+    def __init__(
+        self, model: Trainer, size: int, batch: int, batches: int, shuffle: bool, steps_per_epoch: int | None
+    ) -> None:
+        self._model = model
+        self._size = size
+        self._batch = batch
+        self._batches = batches
+        self._shuffle = shuffle
+        self._steps = steps_per_epoch
+        self._order: NDArray[np.int64] | None = None
+        self._next = 0
+
+    def epoch(self) -> Any:
+        """Yields each batch's number and rows; with `steps_per_epoch` it goes on where the epoch before ended."""
+        if self._order is None or self._steps is None:
+            self._start_pass()
+        assert self._order is not None
+        for step in range(self._steps or self._batches):
+            if self._next >= self._batches:
+                _warn_out_of_data()
+                break
+            start = self._next * self._batch
+            self._next += 1
+            yield step, self._order[start : start + self._batch]
+        if self._next >= self._batches:
+            self._order = None
+
+    def _start_pass(self) -> None:
+        """A new order of all rows, from a counter-based generator: the same for a seed, whatever was drawn before."""
+        self._next = 0
+        if not self._shuffle:
+            self._order = np.arange(self._size, dtype=np.int64)
+            return
+        key = np.array([self._model._seed, self._model._epochs_shuffled], dtype=np.uint64)
+        self._model._epochs_shuffled += 1
+        self._order = (
+            np.random.Generator(np.random.Philox(key=key)).permutation(self._size).astype(np.int64, copy=False)
+        )
+
+
+def _batching(size: int, batch_size: int | None, steps: int | None, argument: str) -> tuple[int, int]:
+    """Samples a batch and batches: without a batch size, `steps` divides the data, or it is 32."""
+    if steps is not None and (not isinstance(steps, (int, np.integer)) or steps < 1):
+        raise ValueError(f"`{argument}` must be a positive integer or None. Received: {argument}={steps!r}")
+    if batch_size is None:
+        batch_size = max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size!r}")
+    return int(batch_size), math.ceil(size / int(batch_size))
+
+
+def _class_weighted(y: Any, class_weight: Mapping[int, float], sample_weight: Any) -> Array:
+    if sample_weight is not None:
+        raise ValueError("`class_weight` and `sample_weight` cannot be given at the same time.")
+    return _data.class_weights(y, class_weight)
+
+
+def _check_frequency(frequency: Any) -> None:
+    if not isinstance(frequency, (int, list, tuple, set)):
+        raise ValueError(
+            f"`validation_freq` must be an integer or a list of epochs. Received: validation_freq={frequency!r}"
+        )
+
+
+def _is_due(epoch: int, frequency: Any) -> bool:
+    return bool((epoch + 1) % frequency == 0) if isinstance(frequency, int) else (epoch + 1) in frequency
+
+
+def _warn_out_of_data() -> None:
+    warnings.warn(
+        "The data ran out: there are fewer batches than the steps asked for. The epoch ends early.", stacklevel=4
+    )

@@ -1,0 +1,64 @@
+"""RMSprop."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lstm_rs.keras._checks import real
+from lstm_rs.keras.optimizers.optimizer import Optimizer
+
+
+class RMSprop(Optimizer):
+    """Steps scaled by a running mean of the squared gradient (Tieleman and Hinton 2012).
+
+    With the gradient g: v = rho v + (1 - rho) g^2, then w -= learning_rate g / sqrt(v + epsilon). With `centered` the
+    square of a running mean of g is taken from v; with `momentum` the step goes through m = momentum m + step first.
+
+    Args:
+        learning_rate: Default 0.001.
+        rho: Default 0.9.
+        momentum: Default 0.
+        epsilon: Default 1e-7.
+        centered: Default False.
+        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, ...
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (*Optimizer._arguments, "rho", "momentum", "epsilon", "centered")
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
+        self.rho = real("RMSprop", rho=rho)
+        self.momentum = real("RMSprop", momentum=momentum)
+        self.epsilon = real("RMSprop", epsilon=epsilon)
+        self.centered = bool(centered)

@@ -1,0 +1,54 @@
+"""Targets and features as arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64]:
+    """Class numbers as one-hot rows.
+
+    Args:
+        x: Integers in [0, num_classes), of any shape; a last axis of size 1 is dropped.
+        num_classes: The length of a row. Default: the largest number plus 1.
+
+    Returns:
+        The shape of `x` with `num_classes` at the end, float64 as in Keras.
+
+    Raises:
+        IndexError: for a number that is not below `num_classes`.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.utils.to_categorical([0, 2]).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    labels = np.array(x, dtype=np.int64)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    flat = labels.reshape(-1)
+    classes = int(num_classes) if num_classes else int(flat.max()) + 1
+    one_hot = np.zeros((flat.size, classes))
+    one_hot[np.arange(flat.size), flat] = 1
+    return one_hot.reshape(*labels.shape, classes)
+
+
+def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
+    """Divides by the norm along an axis; a zero vector stays.
+
+    Args:
+        x: The array.
+        axis: Default -1.
+        order: Of the norm. Default 2, the Euclidean.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.utils.normalize([[3.0, 4.0]]).tolist()
+    [[0.6, 0.8]]
+    """
+    array = np.asarray(x)
+    norm = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norm[norm == 0] = 1
+    result: NDArray[Any] = array / np.expand_dims(norm, axis)
+    return result
