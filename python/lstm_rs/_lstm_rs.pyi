@@ -6,8 +6,25 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int64]
-Shape = tuple[int | None, ...]
+__all__ = [
+    "Engine",
+    "__version__",
+    "activate",
+    "activation_names",
+    "available_isas",
+    "initialize",
+    "isa",
+    "layer_names",
+    "load_tensors",
+    "loss_value",
+    "metric_totals",
+    "num_threads",
+    "save_tensors",
+    "set_num_threads",
+]
+
+_Values = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int64]
+_Shape = tuple[int | None, ...]
 
 __version__: str
 
@@ -32,22 +49,20 @@ def layer_names() -> list[str]:
 def activate(name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Applies a named activation; softmax works along the last axis."""
 
-def initialize(
-    initializer: str, shape: Sequence[int], seed: int, stream: int
-) -> NDArray[np.float32]:
+def initialize(initializer: str, shape: Sequence[int], seed: int, stream: int) -> NDArray[np.float32]:
     """Draws a weight from an initializer's JSON (`{"class_name", "config"}`)."""
 
-def loss_value(loss: str, y_true: Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None) -> float:
+def loss_value(
+    loss: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
+) -> float:
     """The value of a loss, given as JSON, on plain arrays."""
 
 def metric_totals(
-    metric: str, y_true: Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
+    metric: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
 ) -> tuple[float, float]:
     """The weighted total and the weight that a mean metric, given as JSON, adds for these arrays."""
 
-def save_tensors(
-    path: str, tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]
-) -> None:
+def save_tensors(path: str, tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file; an existing file is replaced only once the new one is whole."""
 
 def load_tensors(path: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
@@ -57,11 +72,11 @@ def load_tensors(path: str) -> tuple[dict[str, NDArray[np.float32]], dict[str, s
 class Engine:
     """A network and, once compiled, its loss, metrics and optimizer.
 
-    Calls that compute release the GIL. `predict` and `evaluate` may run from several threads at once; training excludes them.
-    An error leaves weights, optimizer and metrics as they were.
+    Calls that compute release the GIL. Any number of threads may call `predict` at once; everything that changes
+    weights, optimizer or metrics waits for its turn. An error leaves all of them as they were.
     """
 
-    def __new__(cls, config: str, input_shapes: Sequence[Shape], seed: int) -> Engine:
+    def __new__(cls, config: str, input_shapes: Sequence[_Shape], seed: int) -> Engine:
         """Builds the plan and draws the initial weights.
 
         config: JSON of a model as Keras serialises it, `{"class_name": "Sequential" | "Functional", "config": ...}`.
@@ -70,18 +85,18 @@ class Engine:
 
     @property
     def weights(self) -> list[tuple[str, str, tuple[int, ...], bool]]:
-        """Layer name, path, shape and trainability of each weight, in Keras' `get_weights` order."""
+        """Layer, path below it, shape and trainability of each weight, in the order of Keras' `get_weights`."""
 
     @property
     def input_dtypes(self) -> list[str]:
         """`float32`, or `int32` for inputs that hold token ids."""
 
     @property
-    def output_shapes(self) -> list[Shape]:
+    def output_shapes(self) -> list[_Shape]:
         """The shape of each output."""
 
     @property
-    def layer_output_shapes(self) -> list[tuple[str, list[Shape]]]:
+    def layer_output_shapes(self) -> list[tuple[str, list[_Shape]]]:
         """Layer name and output shapes of each layer."""
 
     def get_weights(self) -> list[NDArray[np.float32]]: ...
@@ -95,8 +110,8 @@ class Engine:
 
     def train_step(
         self,
-        x: Sequence[Values],
-        y: Sequence[Values],
+        x: Sequence[_Values],
+        y: Sequence[_Values],
         sample_weight: Sequence[NDArray[np.float32] | None],
         rows: NDArray[np.int64] | None,
     ) -> list[float]:
@@ -104,8 +119,8 @@ class Engine:
 
     def test_step(
         self,
-        x: Sequence[Values],
-        y: Sequence[Values],
+        x: Sequence[_Values],
+        y: Sequence[_Values],
         sample_weight: Sequence[NDArray[np.float32] | None],
         rows: NDArray[np.int64] | None,
     ) -> list[float]:
@@ -113,8 +128,8 @@ class Engine:
 
     def evaluate(
         self,
-        x: Sequence[Values],
-        y: Sequence[Values],
+        x: Sequence[_Values],
+        y: Sequence[_Values],
         sample_weight: Sequence[NDArray[np.float32] | None],
         batch_size: int,
         on_batch: Callable[[int, list[float]], object] | None,
@@ -123,7 +138,7 @@ class Engine:
 
     def predict(
         self,
-        x: Sequence[Values],
+        x: Sequence[_Values],
         batch_size: int,
         on_batch: Callable[[int], object] | None,
     ) -> list[NDArray[np.float32]]:
@@ -131,8 +146,8 @@ class Engine:
 
     def gradients(
         self,
-        x: Sequence[Values],
-        y: Sequence[Values],
+        x: Sequence[_Values],
+        y: Sequence[_Values],
         sample_weight: Sequence[NDArray[np.float32] | None],
     ) -> list[NDArray[np.float32]]:
         """The loss' gradient for each weight, in `weights` order; nothing is updated."""
@@ -150,6 +165,4 @@ class Engine:
     def optimizer_state(self) -> tuple[int, list[tuple[str, NDArray[np.float32]]]]:
         """Iterations, and each moment's name (`velocity/embedding/embeddings`) and values."""
 
-    def set_optimizer_state(
-        self, iterations: int, moments: Sequence[tuple[str, NDArray[np.float32]]]
-    ) -> None: ...
+    def set_optimizer_state(self, iterations: int, moments: Sequence[tuple[str, NDArray[np.float32]]]) -> None: ...

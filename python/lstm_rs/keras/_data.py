@@ -16,6 +16,7 @@ from lstm_rs.keras._types import Array, Shape, Values
 _NUMBERS = "biuf"
 _INT32 = np.dtype(np.int32)
 _INT64 = np.dtype(np.int64)
+_LARGEST = 2.0**63
 
 
 def as_array(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
@@ -47,13 +48,15 @@ def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         ) from error
 
 
-def as_ids(data: Any, name: str) -> Values:
-    """Token ids: int32 and int64 pass as they are, other numbers are cast to int32 as Keras does."""
+def as_ids(data: Any, name: str, place: str) -> Values:
+    """Token ids or classes: int32 and int64 pass as they are, other numbers lose their fraction as in Keras."""
     array = as_array(data, name)
     dtype = array.dtype
     if dtype not in (_INT32, _INT64):
-        # A cast that could wrap would turn an id that is out of range into one that is not.
-        dtype = _INT64 if dtype.kind in "iu" and dtype.itemsize >= 4 else _INT32
+        # int64, because a cast that could wrap would turn an id that is out of range into one that is not.
+        dtype = _INT64
+        if array.dtype.kind == "f" and not (np.abs(array) < _LARGEST).all():
+            raise ValueError(f"{place} reads integers. Received: `{name}` with values that are NaN, infinite or huge")
     return np.ascontiguousarray(array, dtype=dtype)
 
 
@@ -62,13 +65,12 @@ def as_floats(data: Any, name: str) -> Array:
     return np.ascontiguousarray(as_array(data, name), dtype=np.float32)
 
 
-def as_input(data: Any, dtype: str) -> Values:
-    """`x` in the dtype that the engine reads: `int32` for token ids, else `float32`."""
-    return as_ids(data, "x") if dtype == "int32" else as_floats(data, "x")
+def as_input(data: Any, dtype: str, expected: Shape, layer: str) -> Values:
+    """`x` in the dtype that the engine reads, `int32` for token ids, else `float32`.
 
-
-def fit_input(x: Values, expected: Shape, layer: str) -> Values:
-    """Checks `x` against the shape a model was built with; adds or drops a last axis of size 1, as Keras does."""
+    It is checked against the shape a model was built with; a last axis of size 1 is added or dropped, as Keras does.
+    """
+    x = as_ids(data, "x", f"Layer '{layer}'") if dtype == "int32" else as_floats(data, "x")
     if x.ndim == len(expected) - 1 and expected[-1] == 1:
         x = x[..., np.newaxis]
     elif x.ndim == len(expected) + 1 and x.shape[-1] == 1:
@@ -85,7 +87,7 @@ def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
     For others: float32 in the output's shape, a missing last axis of size 1 being added.
     """
     if sparse:
-        ids = as_ids(data, "y")
+        ids = as_ids(data, "y", f"The loss '{loss}'")
         if ids.ndim == len(output) and ids.shape[-1] == 1:
             ids = ids[..., 0]
         if not _matches(ids.shape, output[:-1]):

@@ -297,7 +297,12 @@ fn prediction_goes_batch_by_batch_and_can_be_ended() {
     let data = [Data::I32(x.view())];
     let whole = network.predict::<Error>(&data, 100, |_| Ok(())).unwrap();
     let mut batches = Vec::new();
-    let cut = network.predict::<Error>(&data, 3, |batch| Ok(batches.push(batch))).unwrap();
+    let cut = network
+        .predict::<Error>(&data, 3, |batch| {
+            batches.push(batch);
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(batches, [0, 1, 2]);
     assert_eq!(whole, cut);
     assert_eq!(whole[0].shape(), [7, 3]);

@@ -1,9 +1,10 @@
 """Models and weights in one safetensors file.
 
 Tensors: each weight under its path (`rnn/lstm_cell/kernel`), each moment of the optimizer under `optimizer/` and its
-name. Metadata, all text: `format` and `format_version`; `package_version`; `weights`, the paths in the order of
-`get_weights()`; `iterations` of the optimizer and the names of its `moments`; and for a whole model `model_config`,
-`compile_config`, `seed` and `epochs_shuffled`, with which training goes on as if it had not been interrupted.
+name. Metadata: one entry, `lstm_rs`, which holds JSON (several entries would be written in an order of their own each
+time): `format_version` and `package_version`; `weights`, the paths in the order of `get_weights()`; `iterations` of the
+optimizer and the names of its `moments`; and for a whole model `model_config`, `compile_config`, `seed` and
+`epochs_shuffled`, with which training goes on as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs._engine import __version__, load_tensors, save_tensors
-from lstm_rs.keras._types import Array
+from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.layers.weight import weight_specs
 from lstm_rs.keras.models.model import Model, _drawable
 from lstm_rs.keras.models.sequential import Sequential
 
-_FORMAT = "lstm_rs"
+_METADATA = "lstm_rs"
 _FORMAT_VERSION = 1
 _SUFFIX = ".safetensors"
 _OPTIMIZER = "optimizer/"
@@ -45,13 +46,12 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True, **kwargs: A
         raise ValueError(f"save: argument(s) not recognized: {kwargs}")
     path = _writable(filepath, overwrite)
     tensors, metadata = _weights_of(model, "saved")
-    described = {"class_name": type(model).__name__, "config": _drawable(model.get_config())}
-    metadata["model_config"] = json.dumps(described)
-    metadata["seed"] = str(model._seed)
-    metadata["epochs_shuffled"] = str(model._epochs_shuffled)
+    metadata["model_config"] = {"class_name": type(model).__name__, "config": _drawable(model.get_config())}
+    metadata["seed"] = model._seed
+    metadata["epochs_shuffled"] = model._epochs_shuffled
     if model.compiled:
-        metadata["compile_config"] = json.dumps(model.get_compile_config())
-    save_tensors(path, tensors, metadata)
+        metadata["compile_config"] = model.get_compile_config()
+    _write(path, tensors, metadata)
 
 
 def load_model(
@@ -72,11 +72,10 @@ def load_model(
     tensors, metadata = _read(filepath)
     if "model_config" not in metadata:
         raise ValueError(f"{os.fspath(filepath)!r} holds weights alone: build the model and call `model.load_weights`.")
-    described = json.loads(metadata["model_config"])
-    model = Sequential._restore(described["config"], custom_objects, int(metadata["seed"]))
-    model._epochs_shuffled = int(metadata["epochs_shuffled"])
+    model = Sequential._restore(metadata["model_config"]["config"], custom_objects, metadata["seed"])
+    model._epochs_shuffled = metadata["epochs_shuffled"]
     if compile and "compile_config" in metadata:
-        model.compile_from_config(json.loads(metadata["compile_config"]))
+        model.compile_from_config(metadata["compile_config"])
     _set_weights(model, tensors, metadata, os.fspath(filepath))
     return model
 
@@ -84,8 +83,7 @@ def load_model(
 def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
     """Writes a model's weights and its optimizer's state. Arguments and errors as `save_model`."""
     path = _writable(filepath, overwrite)
-    tensors, metadata = _weights_of(model, "saved")
-    save_tensors(path, tensors, metadata)
+    _write(path, *_weights_of(model, "saved"))
 
 
 def load_weights(model: Model, filepath: Path, skip_mismatch: bool = False) -> None:
@@ -115,31 +113,30 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     return Sequential.from_config(described["config"], custom_objects)
 
 
-def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], dict[str, str]]:
+def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], Config]:
     engine = model._engine
     if engine is None:
         raise ValueError(f"Model '{model.name}' has no weights to be {verb}: call `model.build(input_shape)` first.")
     paths = [spec.path for spec in weight_specs(engine)]
     tensors = dict(zip(paths, engine.get_weights(), strict=True))
-    metadata = {
-        "format": _FORMAT,
-        "format_version": str(_FORMAT_VERSION),
+    metadata: Config = {
+        "format_version": _FORMAT_VERSION,
         "package_version": __version__,
-        "weights": json.dumps(paths),
+        "weights": paths,
     }
     state = engine.optimizer_state() if model._resolved is not None else model._state_to_restore
     if state is not None:
         iterations, moments = state
-        metadata["iterations"] = str(iterations)
-        metadata["moments"] = json.dumps([name for name, _ in moments])
+        metadata["iterations"] = iterations
+        metadata["moments"] = [name for name, _ in moments]
         tensors.update({f"{_OPTIMIZER}{name}": values for name, values in moments})
     return tensors, metadata
 
 
-def _set_weights(model: Model, tensors: Mapping[str, Array], metadata: Mapping[str, str], path: str) -> None:
+def _set_weights(model: Model, tensors: Mapping[str, Array], metadata: Config, path: str) -> None:
     try:
-        weights = [tensors[name] for name in json.loads(metadata["weights"])]
-        moments = [(name, tensors[_OPTIMIZER + name]) for name in json.loads(metadata.get("moments", "[]"))]
+        weights = [tensors[name] for name in metadata["weights"]]
+        moments = [(name, tensors[_OPTIMIZER + name]) for name in metadata.get("moments", [])]
     except KeyError as error:
         raise ValueError(f"{path!r} is damaged: it lacks {error}.") from error
     model.set_weights(weights)
@@ -147,11 +144,9 @@ def _set_weights(model: Model, tensors: Mapping[str, Array], metadata: Mapping[s
         return
     # The moments follow the weights' own names, which may differ between the file's model and this one.
     assert model._engine is not None
-    names = {
-        old: spec.path for old, spec in zip(json.loads(metadata["weights"]), weight_specs(model._engine), strict=True)
-    }
+    names = {old: spec.path for old, spec in zip(metadata["weights"], weight_specs(model._engine), strict=True)}
     renamed = [(_renamed(name, names), values) for name, values in moments]
-    model._restore_optimizer(int(metadata["iterations"]), renamed)
+    model._restore_optimizer(metadata["iterations"], renamed)
 
 
 def _renamed(moment: str, names: Mapping[str, str]) -> str:
@@ -172,7 +167,11 @@ def _writable(filepath: Path, overwrite: bool) -> str:
     return path
 
 
-def _read(filepath: Path) -> tuple[dict[str, Array], dict[str, str]]:
+def _write(path: str, tensors: Mapping[str, Array], metadata: Config) -> None:
+    save_tensors(path, tensors, {_METADATA: json.dumps(metadata)})
+
+
+def _read(filepath: Path) -> tuple[dict[str, Array], Config]:
     path = os.fspath(filepath)
     if not os.path.exists(path):
         raise FileNotFoundError(errno.ENOENT, "There is no such file", path)
@@ -180,10 +179,11 @@ def _read(filepath: Path) -> tuple[dict[str, Array], dict[str, str]]:
         raise ValueError(
             f"Only `{_SUFFIX}` files can be read; Keras' own `.keras` and `.h5` files come later: {path!r}"
         )
-    tensors, metadata = load_tensors(path)
-    if metadata.get("format") != _FORMAT or "weights" not in metadata:
+    tensors, described = load_tensors(path)
+    if _METADATA not in described:
         raise ValueError(f"{path!r} was not written by lstm_rs.")
-    if int(metadata["format_version"]) > _FORMAT_VERSION:
+    metadata: Config = json.loads(described[_METADATA])
+    if metadata["format_version"] > _FORMAT_VERSION:
         raise ValueError(
             f"{path!r} has format version {metadata['format_version']}, written by lstm_rs "
             f"{metadata.get('package_version')}; this is lstm_rs {__version__}, which reads versions "

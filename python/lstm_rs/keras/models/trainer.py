@@ -480,7 +480,7 @@ class Trainer:
 
     def _as_input(self, x: Any) -> Values:
         assert self._input_batch_shape is not None
-        return _data.fit_input(_data.as_input(x, self._input_dtype), self._input_batch_shape, self._input_layer_name())
+        return _data.as_input(x, self._input_dtype, self._input_batch_shape, self._input_layer_name())
 
     def _input_layer_name(self) -> str:
         """The layer that reads the input, for messages. Given by `Model`."""

@@ -1,0 +1,70 @@
+# The verbs of this project. Each makes the virtual environment that it needs; `make clean` removes them all.
+
+PYTHON ?= python3
+VENV := .venv
+PARITY := .venv-parity
+SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml) \
+           Cargo.toml Cargo.lock pyproject.toml
+
+.PHONY: help demo test test-rust test-python parity lint format bench bench-rust accuracy wheel clean
+
+help: ## Lists the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/installed ## Trains the text classifier on film reviews, draws its curve, classifies sentences
+	$(VENV)/bin/python examples/film_reviews.py
+
+test: test-rust test-python ## Runs every test, Rust and Python
+
+test-rust:
+	cargo test --package lstm-core
+
+test-python: $(VENV)/installed
+	$(VENV)/bin/python -m pytest tests/unit
+	$(VENV)/bin/python -m pytest --doctest-modules --pyargs lstm_rs
+	$(VENV)/bin/python -m mypy.stubtest lstm_rs._lstm_rs
+
+parity: $(PARITY)/installed ## Compares with real Keras, in an environment of its own
+	$(PARITY)/bin/python -m pytest tests/parity
+
+lint: $(VENV)/installed ## Checks format, lints and types of both languages
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/installed ## Formats both languages
+	cargo fmt --all
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(PARITY)/installed ## Measures the text classifier against Keras on TensorFlow, paired in one run
+	$(PARITY)/bin/python benches/against_keras.py
+
+accuracy: $(PARITY)/installed ## Compares test accuracies on the film reviews with Keras', three seeds each
+	$(PARITY)/bin/python benches/accuracy.py
+
+bench-rust: ## Measures the kernels alone
+	cargo bench --package lstm-core
+
+wheel: $(VENV)/installed ## Builds the wheel into dist/
+	$(VENV)/bin/maturin build --release --out dist
+
+clean: ## Removes environments and everything built
+	rm -rf $(VENV) $(PARITY) dist target examples/output
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python $(SOURCES)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check '.[dev,examples]'
+	@touch $@
+
+$(PARITY)/bin/python:
+	$(PYTHON) -m venv $(PARITY)
+
+$(PARITY)/installed: $(PARITY)/bin/python $(SOURCES)
+	$(PARITY)/bin/pip install --quiet --disable-pip-version-check '.[bench]' pytest
+	@touch $@
