@@ -1,0 +1,408 @@
+"""Small models whose numbers must be Keras': run by any library with a Keras face, compared by the tests.
+
+`tests/golden/make_golden.py` stores what Keras computes for them, `tests/unit/test_golden.py` compares with that, and
+`tests/parity` runs both libraries side by side. All weights are random: constant ones would hide swapped gates.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+ROWS, STEPS, FEATURES, UNITS, VOCABULARY, DIMENSIONS, CLASSES = 5, 6, 3, 4, 11, 3, 3
+GRADIENT_RATE = 1024.0
+
+
+def generator(name: str) -> np.random.Generator:
+    """A random generator of its own for every name."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+_rng = generator("data")
+SERIES = _rng.normal(size=(ROWS, STEPS, FEATURES)).astype(np.float32)
+TOKENS = _rng.integers(VOCABULARY, size=(ROWS, STEPS)).astype(np.int32)
+# Zeros inside, in front, at the end, everywhere, nowhere.
+MASKED_TOKENS = np.array(
+    [[3, 0, 7, 0, 0, 2], [0, 0, 9, 1, 4, 4], [5, 6, 10, 0, 0, 0], [0, 0, 0, 0, 0, 0], [8, 1, 2, 3, 9, 5]], np.int32
+)
+LABELS = np.array([2, 0, 1, 1, 2])
+STEP_LABELS = _rng.integers(CLASSES, size=(ROWS, STEPS))
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)[LABELS]
+STEP_ONE_HOT = np.eye(CLASSES, dtype=np.float32)[STEP_LABELS]
+BINARY = np.array([[1], [0], [0], [1], [1]], np.float32)
+TARGETS = _rng.normal(size=(ROWS, 2)).astype(np.float32)
+STEP_TARGETS = _rng.normal(size=(ROWS, STEPS, 2)).astype(np.float32)
+ROW_WEIGHTS = np.array([0.5, 2.0, 0.0, 1.25, 3.0], np.float32)
+STEP_WEIGHTS = _rng.uniform(0.1, 2.0, size=(ROWS, STEPS)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its data, and how it learns; `layers`, `loss` and `optimizer` are called with the library's `keras`."""
+
+    layers: Callable[[Any], list[Any]]
+    x: np.ndarray
+    y: np.ndarray
+    loss: Callable[[Any], Any]
+    optimizer: Callable[[Any], Any] = field(default=lambda keras: keras.optimizers.Adam(0.02))
+    sample_weight: np.ndarray | None = None
+    steps: int = 50
+    small: bool = True
+
+
+def _embed(keras: Any, **options: Any) -> Any:
+    return keras.layers.Embedding(VOCABULARY, DIMENSIONS, **options)
+
+
+def _classifier(keras: Any, **lstm: Any) -> list[Any]:
+    return [_embed(keras), keras.layers.LSTM(UNITS, **lstm), keras.layers.Dense(CLASSES, activation="softmax")]
+
+
+def _series(keras: Any, *, head: Any = None, **lstm: Any) -> list[Any]:
+    return [
+        keras.layers.Input((STEPS, FEATURES)),
+        keras.layers.LSTM(UNITS, **lstm),
+        head or keras.layers.Dense(CLASSES, activation="softmax"),
+    ]
+
+
+def _named(name: str) -> Callable[[Any], Any]:
+    return lambda keras: name
+
+
+def _regression(keras: Any, **lstm: Any) -> list[Any]:
+    return _series(keras, head=keras.layers.Dense(2), **lstm)
+
+
+CATEGORICAL = _named("categorical_crossentropy")
+SPARSE = _named("sparse_categorical_crossentropy")
+MSE = _named("mse")
+
+CASES: dict[str, Case] = {
+    "program": Case(
+        lambda keras: [
+            _embed(keras),
+            keras.layers.RNN(keras.layers.LSTMCell(units=UNITS)),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+        lambda keras: "adam",
+    ),
+    "program_masked": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.RNN(keras.layers.LSTMCell(UNITS)),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "lstm": Case(_series, SERIES, ONE_HOT, CATEGORICAL),
+    "return_sequences": Case(lambda keras: _series(keras, return_sequences=True), SERIES, STEP_ONE_HOT, CATEGORICAL),
+    "masked_sequences": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        STEP_LABELS,
+        SPARSE,
+    ),
+    "masked_sequences_weighted": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        STEP_LABELS,
+        SPARSE,
+        sample_weight=STEP_WEIGHTS,
+    ),
+    "masked_zero_output": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.RNN(keras.layers.LSTMCell(UNITS), return_sequences=True, zero_output_for_mask=True),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        STEP_TARGETS,
+        MSE,
+    ),
+    "masked_zero_last_output": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.RNN(keras.layers.LSTMCell(UNITS), zero_output_for_mask=True),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+    ),
+    "masked_stack": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.LSTM(3),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+    ),
+    "go_backwards": Case(lambda keras: _classifier(keras, go_backwards=True), TOKENS, ONE_HOT, CATEGORICAL),
+    "go_backwards_sequences": Case(
+        lambda keras: _series(keras, go_backwards=True, return_sequences=True), SERIES, STEP_ONE_HOT, CATEGORICAL
+    ),
+    "go_backwards_masked": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.LSTM(UNITS, go_backwards=True, return_sequences=True),
+            keras.layers.LSTM(UNITS),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "activations_relu": Case(
+        lambda keras: _series(keras, activation="relu", recurrent_activation="hard_sigmoid"),
+        SERIES,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "activations_softsign": Case(
+        lambda keras: _series(keras, activation="softsign", recurrent_activation="tanh"), SERIES, ONE_HOT, CATEGORICAL
+    ),
+    "activations_linear": Case(
+        lambda keras: _series(keras, activation="linear", recurrent_activation="sigmoid"), SERIES, ONE_HOT, CATEGORICAL
+    ),
+    "activations_cell": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.RNN(keras.layers.LSTMCell(UNITS, activation="elu", recurrent_activation="relu")),
+            keras.layers.Dense(2, activation="tanh"),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "no_bias": Case(
+        lambda keras: _series(keras, use_bias=False, head=keras.layers.Dense(2, use_bias=False)), SERIES, TARGETS, MSE
+    ),
+    "no_unit_forget_bias": Case(lambda keras: _regression(keras, unit_forget_bias=False), SERIES, TARGETS, MSE),
+    "dense_stack": Case(
+        lambda keras: [
+            keras.layers.Input((FEATURES,)),
+            keras.layers.Dense(7, activation="selu"),
+            keras.layers.Activation("elu"),
+            keras.layers.Dense(2),
+        ],
+        SERIES[:, 0],
+        TARGETS,
+        MSE,
+    ),
+    "activation_layer": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.LSTM(UNITS),
+            keras.layers.Dense(CLASSES),
+            keras.layers.Activation("softmax"),
+        ],
+        SERIES,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "binary": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(1, activation="sigmoid")),
+        SERIES,
+        BINARY,
+        _named("binary_crossentropy"),
+    ),
+    "binary_smoothed": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(1, activation="sigmoid")),
+        SERIES,
+        BINARY,
+        lambda keras: keras.losses.BinaryCrossentropy(label_smoothing=0.2),
+    ),
+    "binary_logits": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(1)),
+        SERIES,
+        BINARY,
+        lambda keras: keras.losses.BinaryCrossentropy(from_logits=True),
+    ),
+    "mse": Case(_regression, SERIES, TARGETS, MSE),
+    "mae": Case(_regression, SERIES, TARGETS, _named("mae")),
+    "mse_sequences": Case(
+        lambda keras: _regression(keras, return_sequences=True), SERIES, STEP_TARGETS, _named("mean_squared_error")
+    ),
+    "sparse": Case(lambda keras: _classifier(keras), TOKENS, LABELS, SPARSE),
+    "sparse_column": Case(lambda keras: _classifier(keras), TOKENS, LABELS[:, None], SPARSE),
+    "sparse_logits": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(CLASSES)),
+        SERIES,
+        LABELS,
+        lambda keras: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ),
+    "categorical_smoothed": Case(
+        lambda keras: _classifier(keras),
+        TOKENS,
+        ONE_HOT,
+        lambda keras: keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+    ),
+    "categorical_logits": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(CLASSES)),
+        SERIES,
+        ONE_HOT,
+        lambda keras: keras.losses.CategoricalCrossentropy(from_logits=True),
+    ),
+    "categorical_not_softmax": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(CLASSES, activation="exponential")),
+        SERIES,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "reduction_sum": Case(_regression, SERIES, TARGETS, lambda keras: keras.losses.MeanSquaredError(reduction="sum")),
+    "row_weights": Case(lambda keras: _classifier(keras), TOKENS, ONE_HOT, CATEGORICAL, sample_weight=ROW_WEIGHTS),
+    "step_weights": Case(
+        lambda keras: _regression(keras, return_sequences=True),
+        SERIES,
+        STEP_TARGETS,
+        MSE,
+        sample_weight=STEP_WEIGHTS,
+    ),
+    # Sizes beside every tile edge, and the program at its real width: too large to store.
+    "odd_sizes": Case(
+        lambda keras: [
+            keras.layers.Input((13, 13)),
+            keras.layers.LSTM(33, return_sequences=True),
+            keras.layers.LSTM(17),
+            keras.layers.Dense(7, activation="softmax"),
+        ],
+        generator("odd").normal(size=(37, 13, 13)).astype(np.float32),
+        np.eye(7, dtype=np.float32)[generator("odd labels").integers(7, size=37)],
+        CATEGORICAL,
+        small=False,
+    ),
+    "one_of_everything": Case(
+        lambda keras: [keras.layers.Input((1, 1)), keras.layers.LSTM(1), keras.layers.Dense(1)],
+        np.array([[[0.7]]], np.float32),
+        np.array([[0.3]], np.float32),
+        MSE,
+        small=False,
+    ),
+    "full_width": Case(
+        lambda keras: [
+            keras.layers.Embedding(1000, 64, mask_zero=True),
+            keras.layers.RNN(keras.layers.LSTMCell(units=128)),
+            keras.layers.Dense(2, activation="softmax"),
+        ],
+        generator("full").integers(1000, size=(32, 50)) * (generator("full mask").random((32, 50)) > 0.3),
+        np.eye(2, dtype=np.float32)[generator("full labels").integers(2, size=32)],
+        CATEGORICAL,
+        optimizer=lambda keras: "adam",
+        small=False,
+    ),
+}
+
+_OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "adam": ("Adam", {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}),
+    "adam_amsgrad": ("Adam", {"learning_rate": 0.05, "beta_2": 0.5, "amsgrad": True}),
+    "adam_weight_decay": ("Adam", {"learning_rate": 0.02, "weight_decay": 0.3}),
+    "adam_clipnorm": ("Adam", {"learning_rate": 0.02, "epsilon": 0.01, "clipnorm": 0.05}),
+    "adam_clipvalue": ("Adam", {"learning_rate": 0.02, "epsilon": 0.01, "clipvalue": 0.01}),
+    "adam_global_clipnorm": ("Adam", {"learning_rate": 0.02, "epsilon": 0.01, "global_clipnorm": 0.1}),
+    "sgd": ("SGD", {"learning_rate": 0.3}),
+    "sgd_momentum": ("SGD", {"learning_rate": 0.05, "momentum": 0.8}),
+    "sgd_nesterov": ("SGD", {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True}),
+    "sgd_weight_decay": ("SGD", {"learning_rate": 0.1, "weight_decay": 0.2}),
+    "sgd_clipnorm": ("SGD", {"learning_rate": 0.5, "clipnorm": 0.1}),
+    "sgd_clipvalue": ("SGD", {"learning_rate": 0.5, "clipvalue": 0.02}),
+    "sgd_global_clipnorm": ("SGD", {"learning_rate": 0.5, "global_clipnorm": 0.2}),
+    "rmsprop": ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "epsilon": 1e-3}),
+    "rmsprop_momentum": ("RMSprop", {"learning_rate": 0.005, "momentum": 0.5}),
+    "rmsprop_centered": ("RMSprop", {"learning_rate": 0.005, "centered": True, "epsilon": 1e-2}),
+    "rmsprop_all": (
+        "RMSprop",
+        {"learning_rate": 0.005, "centered": True, "momentum": 0.5, "epsilon": 1e-2, "weight_decay": 0.1},
+    ),
+}
+for _name, (_class, _options) in _OPTIMIZERS.items():
+    CASES[f"optimizer_{_name}"] = Case(
+        lambda keras: _classifier(keras),
+        TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+        lambda keras, _class=_class, _options=_options: getattr(keras.optimizers, _class)(**_options),
+        steps=20,
+    )
+
+
+def random_weights(name: str, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+    """Random weights of these shapes, the same for every library; smaller where they are many, lest gates saturate."""
+    rng = generator(f"weights of {name}")
+    scales = [min(0.5, min(shape[0], 128) ** -0.5) for shape in shapes]
+    return [rng.normal(scale=scale, size=shape).astype(np.float32) for scale, shape in zip(scales, shapes, strict=True)]
+
+
+def run(keras: Any, name: str) -> dict[str, np.ndarray]:
+    """Output, gradient (through one SGD step), losses of some optimizer steps, and the weights after them."""
+    case = CASES[name]
+    model = keras.models.Sequential(case.layers(keras))
+    model.build((None, *case.x.shape[1:]))
+    before = random_weights(name, [weight.shape for weight in model.get_weights()])
+
+    model.set_weights(before)
+    result = {"output": np.asarray(model.predict(case.x, verbose=0))}
+
+    # A large learning rate keeps the gradient's digits in the difference of the weights.
+    model.compile(loss=case.loss(keras), optimizer=keras.optimizers.SGD(GRADIENT_RATE))
+    model.train_on_batch(case.x, case.y, sample_weight=case.sample_weight)
+    for index, (old, new) in enumerate(zip(before, model.get_weights(), strict=True)):
+        result[f"gradient_{index}"] = (old.astype(np.float64) - new) / GRADIENT_RATE
+
+    model.set_weights(before)
+    model.compile(loss=case.loss(keras), optimizer=case.optimizer(keras))
+    losses = []
+    for _ in range(case.steps):
+        losses.append(float(np.ravel(model.train_on_batch(case.x, case.y, sample_weight=case.sample_weight))[0]))
+    result["losses"] = np.array(losses)
+    if name.startswith("optimizer"):
+        for index, weight in enumerate(model.get_weights()):
+            result[f"weight_{index}"] = weight
+    return result
+
+
+def flat(result: dict[str, np.ndarray]) -> np.ndarray:
+    """A result as one float32 vector, to store."""
+    return np.concatenate([value.ravel() for value in result.values()]).astype(np.float32)
+
+
+def like(result: dict[str, np.ndarray], stored: np.ndarray) -> dict[str, np.ndarray]:
+    """A stored vector cut into the parts of a result; their sizes must add up."""
+    ends = np.cumsum([value.size for value in result.values()])
+    assert ends[-1] == stored.size
+    parts = np.split(stored, ends[:-1])
+    return {key: part.reshape(value.shape) for (key, value), part in zip(result.items(), parts, strict=True)}
+
+
+def compare(ours: dict[str, np.ndarray], keras: dict[str, np.ndarray]) -> None:
+    """Asserts outputs to 1e-5, gradients to 1e-5 of each weight's largest entry, losses and weights to 1e-4."""
+    assert sorted(ours) == sorted(keras)
+    for key, expected in keras.items():
+        actual = ours[key]
+        assert actual.shape == expected.shape, key
+        assert np.isfinite(expected).all(), key
+        if key == "output":
+            tolerance = 1e-5
+        elif key.startswith("gradient"):
+            tolerance = 1e-5 * max(float(np.abs(expected).max()), 1e-6)
+        else:
+            tolerance = 1e-4 * max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=key)

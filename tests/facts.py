@@ -1,0 +1,615 @@
+"""Behaviour that must be Keras': each function asks a library with a Keras face and answers in plain JSON values."""
+
+import contextlib
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from cases import BINARY, LABELS, MASKED_TOKENS, ONE_HOT, ROW_WEIGHTS, TARGETS, TOKENS, random_weights
+
+FACTS: dict[str, Callable[[Any], Any]] = {}
+
+
+def fact(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Lists a question under its own name."""
+    FACTS[function.__name__] = function
+    return function
+
+
+def plain(value: Any) -> Any:
+    """Arrays and NumPy numbers as lists and numbers, tuples as lists."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return np.asarray(value).tolist()
+
+
+def compare(ours: Any, keras: Any, where: str = "", tolerance: float = 2e-5) -> None:
+    """Asserts equality; of floats to a tolerance, of dictionaries without regard to order."""
+    if isinstance(keras, dict):
+        assert isinstance(ours, dict), where
+        assert sorted(ours) == sorted(keras), where
+        for key, item in keras.items():
+            compare(ours[key], item, f"{where}.{key}", tolerance)
+    elif isinstance(keras, list):
+        assert isinstance(ours, list), where
+        assert len(ours) == len(keras), f"{where}: {ours} is not {keras}"
+        for index, item in enumerate(keras):
+            compare(ours[index], item, f"{where}[{index}]", tolerance)
+    elif isinstance(keras, float) or (isinstance(keras, int) and not isinstance(keras, bool)):
+        assert isinstance(ours, float | int), f"{where}: {ours!r} is not {keras!r}"
+        assert not isinstance(ours, bool), where
+        assert abs(ours - keras) <= tolerance * max(1.0, abs(keras)), f"{where}: {ours} is not {keras}"
+    else:
+        assert ours == keras, f"{where}: {ours!r} is not {keras!r}"
+        assert type(ours) is type(keras), f"{where}: {ours!r} is not {keras!r}"
+
+
+def program(keras: Any, name: str, classes: int = 3, activation: str | None = "softmax", **compiled: Any) -> Any:
+    """The program at a small size with weights that belong to `name`."""
+    model = keras.models.Sequential(
+        [
+            keras.layers.Embedding(11, 3, name="embedding"),
+            keras.layers.RNN(keras.layers.LSTMCell(units=4, name="cell"), name="rnn"),
+            keras.layers.Dense(classes, activation=activation, name="dense"),
+        ]
+    )
+    model.build((None, 6))
+    model.set_weights(random_weights(name, [weight.shape for weight in model.get_weights()]))
+    if compiled:
+        model.compile(**compiled)
+    return model
+
+
+def _data(rows: int = 21) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(rows)
+    return rng.integers(11, size=(rows, 6)).astype(np.int32), rng.integers(3, size=rows)
+
+
+def _categorical(keras: Any, rate: float = 0.05) -> dict[str, Any]:
+    """Arguments of `compile`; a learning rate at which every epoch changes some predictions."""
+    optimizer = keras.optimizers.Adam(rate)
+    return {"loss": "categorical_crossentropy", "optimizer": optimizer, "metrics": ["accuracy"]}
+
+
+def _history(history: Any) -> dict[str, Any]:
+    return {"keys": list(history.history), "epoch": plain(history.epoch), "values": plain(history.history)}
+
+
+# Descriptions ---------------------------------------------------------------------------------------------------------
+
+
+@fact
+def layer_configs(keras: Any) -> Any:
+    """Every layer's configuration, with defaults and without."""
+    layers = keras.layers
+    rnn_options: dict[str, Any] = {
+        "activation": "relu",
+        "recurrent_activation": "hard_sigmoid",
+        "use_bias": False,
+        "kernel_initializer": "he_normal",
+        "recurrent_initializer": keras.initializers.RandomUniform(-0.2, 0.3, seed=3),
+        "bias_initializer": "ones",
+        "unit_forget_bias": False,
+    }
+    made = [
+        layers.InputLayer(shape=(4, 2), name="input"),
+        layers.InputLayer(shape=(None,), batch_size=3, dtype="int32", name="tokens"),
+        layers.Embedding(7, 5, name="a"),
+        layers.Embedding(7, 5, mask_zero=True, embeddings_initializer="glorot_normal", name="b"),
+        layers.LSTMCell(3, name="c"),
+        layers.LSTMCell(3, name="d", **rnn_options),
+        layers.LSTM(3, name="e"),
+        layers.LSTM(3, name="f", return_sequences=True, go_backwards=True, **rnn_options),
+        layers.RNN(layers.LSTMCell(3, name="g"), name="h"),
+        layers.RNN(
+            layers.LSTMCell(3, name="i"), name="j", return_sequences=True, go_backwards=True, zero_output_for_mask=True
+        ),
+        layers.Dense(3, name="k"),
+        layers.Dense(3, activation="softmax", use_bias=False, kernel_initializer="zeros", name="l"),
+        layers.Activation("softsign", name="m"),
+    ]
+    return {layer.name: plain(layer.get_config()) for layer in made}
+
+
+@fact
+def model_config(keras: Any) -> Any:
+    """The configuration of a whole model, built from an Input."""
+    model = keras.models.Sequential(
+        [
+            keras.layers.Input((6,), name="tokens"),
+            keras.layers.Embedding(11, 3, name="embedding"),
+            keras.layers.RNN(keras.layers.LSTMCell(4, name="cell"), name="rnn"),
+            keras.layers.Dense(2, activation="softmax", name="dense"),
+        ],
+        name="program",
+    )
+    return plain(model.get_config())
+
+
+@fact
+def optimizer_configs(keras: Any) -> Any:
+    """Every optimizer's configuration, with defaults and without."""
+    optimizers = keras.optimizers
+    made = {
+        "adam": optimizers.Adam(name="a"),
+        "adam_all": optimizers.Adam(
+            0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-5, amsgrad=True, weight_decay=0.1, clipnorm=1.0, name="mine"
+        ),
+        "sgd": optimizers.SGD(name="b"),
+        "sgd_all": optimizers.SGD(0.1, momentum=0.9, nesterov=True, clipvalue=0.5, name="c"),
+        "rmsprop": optimizers.RMSprop(name="d"),
+        "rmsprop_all": optimizers.RMSprop(
+            0.1, rho=0.8, momentum=0.5, epsilon=1e-4, centered=True, global_clipnorm=2.0, name="e"
+        ),
+    }
+    return {name: plain(optimizer.get_config()) for name, optimizer in made.items()}
+
+
+@fact
+def loss_configs(keras: Any) -> Any:
+    """Every loss' configuration, with defaults and without."""
+    losses = keras.losses
+    made = {
+        "categorical": losses.CategoricalCrossentropy(),
+        "categorical_all": losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=0.1, reduction="sum", name="c"
+        ),
+        "sparse": losses.SparseCategoricalCrossentropy(),
+        "sparse_all": losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
+        "binary": losses.BinaryCrossentropy(),
+        "binary_all": losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.3),
+        "mse": losses.MeanSquaredError(),
+        "mae": losses.MeanAbsoluteError(reduction="sum"),
+    }
+    return {name: plain(loss.get_config()) for name, loss in made.items()}
+
+
+@fact
+def metric_configs(keras: Any) -> Any:
+    """Every metric's configuration and name."""
+    metrics = keras.metrics
+    made = [
+        metrics.BinaryAccuracy(threshold=0.7),
+        metrics.CategoricalAccuracy(name="mine"),
+        metrics.SparseCategoricalAccuracy(),
+        metrics.MeanSquaredError(),
+        metrics.MeanAbsoluteError(),
+        metrics.BinaryCrossentropy(label_smoothing=0.1),
+        metrics.CategoricalCrossentropy(from_logits=True),
+        metrics.SparseCategoricalCrossentropy(),
+    ]
+    return {metric.name: plain(metric.get_config()) for metric in made}
+
+
+_INITIALIZERS: dict[str, dict[str, Any]] = {
+    "Zeros": {},
+    "Ones": {},
+    "Constant": {"value": 0.5},
+    "RandomNormal": {"mean": 0.1, "stddev": 0.2, "seed": 1},
+    "RandomUniform": {"minval": -0.3, "maxval": 0.1},
+    "TruncatedNormal": {"stddev": 0.3},
+    "VarianceScaling": {"scale": 2.0, "mode": "fan_avg", "distribution": "uniform"},
+    "GlorotUniform": {},
+    "GlorotNormal": {"seed": 4},
+    "HeNormal": {},
+    "HeUniform": {},
+    "LecunNormal": {},
+    "LecunUniform": {},
+    "Orthogonal": {"gain": 0.5},
+}
+
+
+@fact
+def initializer_configs(keras: Any) -> Any:
+    """Every initializer's configuration."""
+    return {
+        name: plain(getattr(keras.initializers, name)(**options).get_config())
+        for name, options in _INITIALIZERS.items()
+    }
+
+
+@fact
+def weights(keras: Any) -> Any:
+    """Names, paths, shapes and order of a model's weights; shapes and sizes of its layers."""
+    model = program(keras, "weights", **_categorical(keras))
+    return {
+        "names": [weight.name for weight in model.weights],
+        "paths": ["/".join(weight.path.split("/")[-2:]) for weight in model.weights],
+        "shapes": [list(weight.shape) for weight in model.weights],
+        "arrays": [list(weight.shape) for weight in model.get_weights()],
+        "layers": [layer.name for layer in model.layers],
+        "params": [layer.count_params() for layer in model.layers] + [model.count_params()],
+        "trainable": len(model.trainable_weights),
+        "output_shape": list(model.output_shape),
+        "lstm": [list(weight.shape) for weight in model.layers[1].get_weights()],
+    }
+
+
+@fact
+def automatic_names(keras: Any) -> Any:
+    """The names that layers and models get by themselves."""
+    keras.backend.clear_session()
+    model = keras.models.Sequential(
+        [
+            keras.layers.Embedding(5, 2),
+            keras.layers.LSTM(2, return_sequences=True),
+            keras.layers.LSTM(2, return_sequences=True),
+            keras.layers.RNN(keras.layers.LSTMCell(2)),
+            keras.layers.Dense(2),
+            keras.layers.Dense(2),
+            keras.layers.Activation("tanh"),
+        ]
+    )
+    return [model.name, *(layer.name for layer in model.layers), model.layers[3].cell.name]
+
+
+# Training -------------------------------------------------------------------------------------------------------------
+
+
+@fact
+def history_plain(keras: Any) -> Any:
+    """`fit` without shuffling, with a last batch that is not full."""
+    x, y = _data()
+    model = program(keras, "history_plain", **_categorical(keras))
+    return _history(model.fit(x, keras.utils.to_categorical(y, 3), epochs=3, batch_size=8, shuffle=False, verbose=0))
+
+
+@fact
+def history_validation_split(keras: Any) -> Any:
+    """`fit` that keeps the last rows for validation."""
+    x, y = _data()
+    model = program(keras, "history_validation_split", **_categorical(keras))
+    y = keras.utils.to_categorical(y, 3)
+    return _history(model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0, validation_split=0.25))
+
+
+@fact
+def history_validation_data(keras: Any) -> Any:
+    """`fit` with weighted validation rows, every second epoch, from a later first epoch."""
+    x, y = _data()
+    model = program(keras, "history_validation_data", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.optimizer.learning_rate = 0.03
+    validation = (x[:5], y[:5], np.array([0.5, 1.0, 2.0, 0.0, 3.0], np.float32))
+    return _history(
+        model.fit(
+            x, y, epochs=6, initial_epoch=2, shuffle=False, verbose=0, validation_data=validation, validation_freq=2
+        )
+    )
+
+
+@fact
+def history_weights(keras: Any) -> Any:
+    """`fit` with sample weights, with metrics that use them and metrics that do not."""
+    x, y = _data()
+    model = program(
+        keras,
+        "history_weights",
+        loss="sparse_categorical_crossentropy",
+        optimizer=keras.optimizers.SGD(0.5),
+        metrics=["accuracy"],
+        weighted_metrics=["sparse_categorical_accuracy"],
+    )
+    sample_weight = np.linspace(0, 2, len(x)).astype(np.float32)
+    return _history(model.fit(x, y, epochs=3, shuffle=False, verbose=0, batch_size=6, sample_weight=sample_weight))
+
+
+@fact
+def history_class_weight(keras: Any) -> Any:
+    """`fit` with class weights, one class missing, for one-hot and for integer labels."""
+    x, y = _data()
+    answers = {}
+    for loss, labels in (
+        ("categorical_crossentropy", keras.utils.to_categorical(y, 3)),
+        ("sparse_categorical_crossentropy", y),
+    ):
+        model = program(keras, "history_class_weight", **{**_categorical(keras), "loss": loss})
+        history = model.fit(x, labels, epochs=2, shuffle=False, verbose=0, class_weight={0: 0.2, 2: 3.0})
+        answers[loss] = _history(history)
+    return answers
+
+
+@fact
+def history_learning_rate(keras: Any) -> Any:
+    """A schedule of learning rates and what the history says of it."""
+    x, y = _data()
+    model = program(keras, "history_learning_rate", **_categorical(keras))
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / (epoch + 1))
+    history = model.fit(x, keras.utils.to_categorical(y, 3), epochs=3, shuffle=False, verbose=0, callbacks=[schedule])
+    return {**_history(history), "last": float(model.optimizer.learning_rate)}
+
+
+@fact
+def history_keys(keras: Any) -> Any:
+    """What the history calls the losses and metrics that are given by short or long names."""
+    x, y = _data(8)
+    one_hot = keras.utils.to_categorical(y, 3)
+    answers = {}
+    for key, (loss, labels, metrics) in {
+        "categorical": ("categorical_crossentropy", one_hot, ["acc", "mse", "mae"]),
+        "sparse": ("sparse_categorical_crossentropy", y, ["accuracy", "sparse_categorical_crossentropy"]),
+        "binary": ("binary_crossentropy", one_hot[:, :1], ["accuracy", "binary_crossentropy"]),
+        "resolved_categorical": ("crossentropy", one_hot, None),
+        "resolved_sparse": ("crossentropy", y, None),
+        "resolved_binary": ("crossentropy", one_hot[:, :1], None),
+        "long": ("mean_squared_error", one_hot, ["categorical_accuracy", "mean_absolute_error"]),
+        "objects": ("mae", one_hot, [keras.metrics.CategoricalAccuracy(name="mine")]),
+    }.items():
+        width = labels.shape[1] if labels.ndim > 1 else 3
+        model = program(keras, "history_keys", classes=width, activation="sigmoid" if width == 1 else "softmax")
+        model.compile(loss=loss, metrics=metrics)
+        history = model.fit(x, labels, verbose=0, validation_split=0.5, shuffle=False)
+        answers[key] = _history(history)
+    return answers
+
+
+@fact
+def batches(keras: Any) -> Any:
+    """`train_on_batch` and `test_on_batch`: of each batch alone; lists, dictionaries or one number."""
+    model = program(keras, "batches", **_categorical(keras))
+    answers = [plain(model.train_on_batch(TOKENS, ONE_HOT)), plain(model.train_on_batch(TOKENS[:2], ONE_HOT[:2]))]
+    answers.append(plain(model.train_on_batch(TOKENS, ONE_HOT, sample_weight=ROW_WEIGHTS, return_dict=True)))
+    answers.append(plain(model.train_on_batch(TOKENS, ONE_HOT, class_weight={0: 0.5, 1: 2.0})))
+    answers.append(plain(model.test_on_batch(TOKENS, ONE_HOT)))
+    answers.append(plain(model.test_on_batch(TOKENS[:1], ONE_HOT[:1], return_dict=True)))
+    answers.append(plain(np.asarray(model.predict_on_batch(TOKENS[:2]))))
+    model = program(keras, "batches", loss="mse")
+    answers.append(plain(model.train_on_batch(TOKENS, ONE_HOT)))
+    return answers
+
+
+@fact
+def evaluation(keras: Any) -> Any:
+    """`evaluate` as a list, a dictionary and a number; with weights and with a last batch that is not full."""
+    model = program(keras, "evaluation", **_categorical(keras))
+    x, y = _data()
+    y = keras.utils.to_categorical(y, 3)
+    sample_weight = np.linspace(0.0, 2.0, len(x)).astype(np.float32)
+    no_metrics = program(keras, "evaluation", loss="mse")
+    ordered = program(keras, "evaluation", loss="mse", metrics=["mae", "accuracy"])
+    weighted = program(keras, "evaluation", loss="categorical_crossentropy", weighted_metrics=["categorical_accuracy"])
+    return [
+        plain(model.evaluate(x, y, verbose=0)),
+        plain(model.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)),
+        plain(model.evaluate(x, y, batch_size=8, verbose=0, sample_weight=sample_weight)),
+        plain(weighted.evaluate(x, y, batch_size=8, verbose=0, sample_weight=sample_weight, return_dict=True)),
+        plain(no_metrics.evaluate(x, y, verbose=0)),
+        plain(ordered.evaluate(x, y, verbose=0)),
+        list(ordered.evaluate(x, y, verbose=0, return_dict=True)),
+    ]
+
+
+@fact
+def evaluation_masked(keras: Any) -> Any:
+    """The mask of the output counts in loss and metrics."""
+    model = keras.models.Sequential(
+        [
+            keras.layers.Embedding(11, 3, mask_zero=True),
+            keras.layers.LSTM(4, return_sequences=True),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.build((None, 6))
+    model.set_weights(random_weights("evaluation_masked", [weight.shape for weight in model.get_weights()]))
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    labels = (MASKED_TOKENS + 1) % 3
+    return plain(model.evaluate(MASKED_TOKENS, labels, verbose=0, batch_size=2))
+
+
+# Callbacks and progress -----------------------------------------------------------------------------------------------
+
+
+def recorder(keras: Any) -> Any:
+    """A callback that notes the hooks that are called, their number and the keys of their logs."""
+
+    class Recorder(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls: list[Any] = []
+
+    def hook(name: str) -> Callable[..., None]:
+        def indexed(self: Any, index: int, logs: Any = None) -> None:
+            self.calls.append([name, index, None if logs is None else list(logs)])
+
+        def bare(self: Any, logs: Any = None) -> None:
+            self.calls.append([name, None, None if logs is None else list(logs)])
+
+        return indexed if "batch" in name or "epoch" in name else bare
+
+    for phase in ("train", "test", "predict"):
+        for moment in ("begin", "end"):
+            setattr(Recorder, f"on_{phase}_{moment}", hook(f"on_{phase}_{moment}"))
+            setattr(Recorder, f"on_{phase}_batch_{moment}", hook(f"on_{phase}_batch_{moment}"))
+            setattr(Recorder, f"on_epoch_{moment}", hook(f"on_epoch_{moment}"))
+    return Recorder()
+
+
+@fact
+def hooks(keras: Any) -> Any:
+    """The order of the callbacks' hooks, and what their logs hold."""
+    x, y = _data(10)
+    y = keras.utils.to_categorical(y, 3)
+    model = program(keras, "hooks", **_categorical(keras))
+    answers = {}
+    note = recorder(keras)
+    model.fit(x, y, epochs=2, batch_size=4, validation_split=0.5, verbose=0, callbacks=[note])
+    answers["fit"], answers["params"] = note.calls, plain(note.params)
+    note = recorder(keras)
+    model.evaluate(x, y, batch_size=4, verbose=0, callbacks=[note])
+    answers["evaluate"] = note.calls
+    note = recorder(keras)
+    model.predict(x, batch_size=4, verbose=0, callbacks=[note])
+    # The logs of a predicted batch hold its outputs: what matters is that the hooks come, in order.
+    answers["predict"] = [call[:2] for call in note.calls]
+    return answers
+
+
+def without_times(text: str) -> str:
+    """The text of a progress display with durations replaced."""
+    text = re.sub(r"\d+(ms|us|s)/step", "TIME/step", text)
+    return re.sub(r"- \d+s -", "- TIME -", text)
+
+
+@fact
+def progress(keras: Any) -> Any:
+    """What `verbose=2` prints."""
+    x, y = _data(10)
+    y = keras.utils.to_categorical(y, 3)
+    model = program(keras, "progress", **_categorical(keras))
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        model.fit(x, y, epochs=2, batch_size=4, shuffle=False, verbose=2)
+        model.fit(x, y, epochs=1, batch_size=4, shuffle=False, verbose=2, validation_split=0.5)
+        model.evaluate(x, y, batch_size=4, verbose=2)
+    return without_times(text.getvalue()).splitlines()
+
+
+@fact
+def early_stopping(keras: Any) -> Any:
+    """When EarlyStopping stops, for a given course of losses, and which weights it leaves."""
+    answers = {}
+    losses = [1.0, 0.8, 0.9, 0.79, 0.85, 0.83, 0.4]
+    for name, options in {
+        "patience_0": {},
+        "patience_1": {"patience": 1},
+        "patience_2": {"patience": 2},
+        "min_delta": {"patience": 1, "min_delta": 0.05},
+        "baseline": {"patience": 2, "baseline": 0.5},
+        "start": {"patience": 1, "start_from_epoch": 3},
+        "maximum": {"patience": 1, "mode": "max"},
+        "restore": {"patience": 2, "restore_best_weights": True},
+        "restore_without_stop": {"patience": 9, "restore_best_weights": True},
+    }.items():
+        model = program(keras, "early_stopping", **_categorical(keras))
+        model.stop_training = False
+        stopping = keras.callbacks.EarlyStopping(**options)
+        stopping.set_model(model)
+        stopping.on_train_begin()
+        ran = 0
+        for epoch, loss in enumerate(losses):
+            weights = model.get_weights()
+            weights[0][...] = epoch
+            model.set_weights(weights)
+            stopping.on_epoch_end(epoch, {"val_loss": loss})
+            ran += 1
+            if model.stop_training:
+                break
+        stopping.on_train_end()
+        answers[name] = [
+            ran,
+            stopping.stopped_epoch,
+            stopping.best_epoch,
+            float(stopping.best),
+            float(model.get_weights()[0][0, 0]),
+        ]
+    return answers
+
+
+# Losses, metrics, utilities on arrays ---------------------------------------------------------------------------------
+
+_PROBABILITIES = np.array(
+    [[0.1, 0.7, 0.2], [0.5, 0.25, 0.25], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0], [0.9, 0.3, 0.6]], np.float32
+)
+_LOGITS = np.array(
+    [[-1.0, 2.0, 0.5], [0.0, 0.1, -3.0], [4.0, -4.0, 1.0], [1.5, 1.5, 2.5], [20.0, -20.0, 0.0]], np.float32
+)
+_CHANCES = np.array([[0.2], [0.9], [0.5], [1.0], [0.0]], np.float32)
+
+
+@fact
+def losses(keras: Any) -> Any:
+    """Losses called on arrays: objects with every reduction, weights and smoothing, and functions."""
+    made = keras.losses
+    answers: dict[str, Any] = {}
+    for name, loss, y, prediction in (
+        ("categorical", made.CategoricalCrossentropy, ONE_HOT, _PROBABILITIES),
+        ("sparse", made.SparseCategoricalCrossentropy, LABELS, _PROBABILITIES),
+        ("binary", made.BinaryCrossentropy, BINARY, _CHANCES),
+        ("mse", made.MeanSquaredError, TARGETS, _LOGITS[:, :2]),
+        ("mae", made.MeanAbsoluteError, TARGETS, _LOGITS[:, :2]),
+    ):
+        for reduction in ("sum_over_batch_size", "sum"):
+            answers[f"{name}_{reduction}"] = float(np.asarray(loss(reduction=reduction)(y, prediction)))
+        weighted = loss()(y, prediction, sample_weight=ROW_WEIGHTS)
+        answers[f"{name}_weighted"] = float(np.asarray(weighted))
+        if name in ("categorical", "sparse", "binary"):
+            logits = _LOGITS[:, :1] if name == "binary" else _LOGITS
+            answers[f"{name}_logits"] = float(np.asarray(loss(from_logits=True)(y, logits)))
+        if name in ("categorical", "binary"):
+            answers[f"{name}_smoothed"] = float(np.asarray(loss(label_smoothing=0.2)(y, prediction)))
+    return answers
+
+
+@fact
+def metrics(keras: Any) -> Any:
+    """Metrics fed with arrays: two updates, with weights, reset, and called at once."""
+    made = keras.metrics
+    answers: dict[str, Any] = {}
+    for metric, y, prediction in (
+        (made.BinaryAccuracy(), BINARY, _CHANCES),
+        (made.BinaryAccuracy(threshold=0.1, name="low"), BINARY, _CHANCES),
+        (made.CategoricalAccuracy(), ONE_HOT, _PROBABILITIES),
+        (made.SparseCategoricalAccuracy(), LABELS, _PROBABILITIES),
+        (made.SparseCategoricalAccuracy(name="column"), LABELS[:, None], _PROBABILITIES),
+        (made.MeanSquaredError(), TARGETS, _LOGITS[:, :2]),
+        (made.MeanAbsoluteError(), TARGETS, _LOGITS[:, :2]),
+        (made.BinaryCrossentropy(), BINARY, _CHANCES),
+        (made.CategoricalCrossentropy(), ONE_HOT, _PROBABILITIES),
+        (made.SparseCategoricalCrossentropy(), LABELS, _PROBABILITIES),
+    ):
+        results = []
+        metric.update_state(y[:3], prediction[:3])
+        results.append(float(np.asarray(metric.result())))
+        metric.update_state(y[3:], prediction[3:])
+        results.append(float(np.asarray(metric.result())))
+        metric.reset_state()
+        results.append(float(np.asarray(metric.result())))
+        metric.update_state(y, prediction, sample_weight=ROW_WEIGHTS)
+        results.append(float(np.asarray(metric.result())))
+        metric.reset_state()
+        results.append(float(np.asarray(metric(y, prediction))))
+        answers[metric.name] = results
+    return answers
+
+
+@fact
+def activations(keras: Any) -> Any:
+    """Named activations on arrays."""
+    x = np.array([[-30.0, -3.5, -1.0, -0.2], [0.0, 0.3, 2.0, 9.0]], np.float32)
+    names = "elu exponential hard_sigmoid linear relu selu sigmoid softmax softsign tanh"
+    return {name: plain(np.asarray(keras.activations.get(name)(x))) for name in names.split()}
+
+
+@fact
+def to_categorical(keras: Any) -> Any:
+    """Class numbers as rows, from lists, columns and arrays of higher rank."""
+    function = keras.utils.to_categorical
+    made = [
+        function([0, 2, 1]),
+        function([0, 2, 1], num_classes=5),
+        function(np.array([[1], [0]])),
+        function(np.array([[1, 0], [2, 2]]), 3),
+    ]
+    return [[str(array.dtype), plain(array)] for array in made]
+
+
+@fact
+def pad_sequences(keras: Any) -> Any:
+    """Sequences of unlike lengths as one array, padded and cut on either side."""
+    function = keras.utils.pad_sequences
+    rows = [[1, 2, 3], [4], [], [5, 6, 7, 8, 9]]
+    made = [
+        function(rows),
+        function(rows, maxlen=3),
+        function(rows, maxlen=3, padding="post"),
+        function(rows, maxlen=2, truncating="post", value=-1),
+        function(rows, maxlen=7, padding="post", truncating="post"),
+        function([[0.5, 1.5], [2.5]], dtype="float32", value=9.0),
+        function([[[1, 2], [3, 4]], [[5, 6]]], maxlen=3),
+    ]
+    return [[str(array.dtype), plain(array)] for array in made]
