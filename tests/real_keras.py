@@ -13,18 +13,18 @@ from typing import Any
 
 
 def real_keras() -> Any:
-    """The keras module on TensorFlow, its optimizers given dense gradients."""
+    """The keras module on TensorFlow, its optimizers given dense gradients; `Optimizer.apply.stock` is Keras' own."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     tensorflow = importlib.import_module("tensorflow")
     keras = importlib.import_module("keras")
     apply = keras.optimizers.Optimizer.apply
-    if not hasattr(apply, "dense"):
+    if not hasattr(apply, "stock"):
 
         def apply_dense(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
             return apply(self, [tensorflow.convert_to_tensor(grad) for grad in grads], trainable_variables)
 
-        apply_dense.dense = True  # type: ignore[attr-defined]
+        apply_dense.stock = apply  # type: ignore[attr-defined]
         keras.optimizers.Optimizer.apply = apply_dense
     return keras

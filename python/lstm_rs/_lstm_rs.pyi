@@ -99,8 +99,12 @@ class Engine:
     def layer_output_shapes(self) -> list[tuple[str, list[_Shape]]]:
         """Layer name and output shapes of each layer."""
 
-    def get_weights(self) -> list[NDArray[np.float32]]: ...
-    def set_weights(self, weights: Sequence[NDArray[np.float32]]) -> None: ...
+    def get_weights(self, start: int = 0, stop: int | None = None) -> list[NDArray[np.float32]]:
+        """Copies of the weights from number `start` on and before `stop`."""
+
+    def set_weights(self, weights: Sequence[NDArray[np.float32]], start: int = 0) -> None:
+        """Replaces the weights from number `start` on; all of those given or none."""
+
     def compile(self, config: str) -> None:
         """Sets loss, metrics and optimizer.
 
@@ -114,8 +118,12 @@ class Engine:
         y: Sequence[_Values],
         sample_weight: Sequence[NDArray[np.float32] | None],
         rows: NDArray[np.int64] | None,
+        reset: bool = False,
     ) -> list[float]:
-        """One optimizer step on the rows named (None: all); returns `results()`."""
+        """One optimizer step on the rows named (None: all); returns `results()`.
+
+        With `reset` the metrics start again first, so that the results are this step's alone.
+        """
 
     def test_step(
         self,
@@ -123,8 +131,9 @@ class Engine:
         y: Sequence[_Values],
         sample_weight: Sequence[NDArray[np.float32] | None],
         rows: NDArray[np.int64] | None,
+        reset: bool = False,
     ) -> list[float]:
-        """Loss and metrics of the rows named, without learning; returns `results()`."""
+        """Loss and metrics of the rows named, without learning; arguments and results as `train_step`."""
 
     def evaluate(
         self,

@@ -330,7 +330,7 @@ fn optimizer_state_comes_and_goes_by_name() {
     step(&mut first, &mut first_trainer);
 
     let weights: Vec<_> = first.weights().map(|(_, w)| w.to_owned()).collect();
-    second.set_weights(&weights.iter().map(|w| w.view()).collect::<Vec<_>>()).unwrap();
+    second.set_weights(0, &weights.iter().map(|w| w.view()).collect::<Vec<_>>()).unwrap();
     let moments: Vec<(String, Vec<f32>)> =
         first_trainer.optimizer().moments(first.plan()).map(|(name, _, m)| (name, m.to_vec())).collect();
     assert_eq!(moments[1].0, "velocity/embedding/embeddings");

@@ -61,6 +61,7 @@ impl Engine {
         py: Python<'_>,
         batch: Batch<'_>,
         rows: Option<PyReadonlyArray1<'_, i64>>,
+        reset: bool,
         step: impl FnOnce(&mut Network, &mut Trainer, &[Data<'_>], Targets<'_, '_>, Rows<'_>) -> Result<(), Error> + Send,
     ) -> PyResult<Vec<f64>> {
         let (x, y, weights) = batch.borrow();
@@ -74,6 +75,9 @@ impl Engine {
                 Some(rows) => Rows::Index(rows),
                 None => Rows::Range(0, network.samples(&x)?),
             };
+            if reset {
+                trainer.reset_metrics();
+            }
             step(network, trainer, &x, Targets { y: &y, sample_weight: &weights }, rows)?;
             Ok(trainer.results())
         })
@@ -143,15 +147,19 @@ impl Engine {
         layers.collect()
     }
 
-    fn get_weights<'py>(&self, py: Python<'py>) -> PyResult<Arrays<'py>> {
-        let weights = self
-            .read(py, |model| Ok(model.network.weights().map(|(_, values)| values.to_owned()).collect::<Vec<_>>()))?;
+    #[pyo3(signature = (start=0, stop=None))]
+    fn get_weights<'py>(&self, py: Python<'py>, start: usize, stop: Option<usize>) -> PyResult<Arrays<'py>> {
+        let weights = self.read(py, |model| {
+            let weights = model.network.weights().take(stop.unwrap_or(usize::MAX)).skip(start);
+            Ok(weights.map(|(_, values)| values.to_owned()).collect::<Vec<_>>())
+        })?;
         Ok(to_python(py, weights))
     }
 
-    fn set_weights(&self, py: Python<'_>, weights: Vec<PyReadonlyArrayDyn<'_, f32>>) -> PyResult<()> {
+    #[pyo3(signature = (weights, start=0))]
+    fn set_weights(&self, py: Python<'_>, weights: Vec<PyReadonlyArrayDyn<'_, f32>>, start: usize) -> PyResult<()> {
         let weights: Vec<_> = weights.iter().map(|values| values.as_array()).collect();
-        self.write(py, |model| Ok(model.network.set_weights(&weights)?))
+        self.write(py, |model| Ok(model.network.set_weights(start, &weights)?))
     }
 
     fn compile(&self, py: Python<'_>, config: &str) -> PyResult<()> {
@@ -162,6 +170,7 @@ impl Engine {
         })
     }
 
+    #[pyo3(signature = (x, y, sample_weight, rows, reset=false))]
     fn train_step(
         &self,
         py: Python<'_>,
@@ -169,12 +178,14 @@ impl Engine {
         y: Vec<Array<'_>>,
         sample_weight: Vec<Weights<'_>>,
         rows: Option<PyReadonlyArray1<'_, i64>>,
+        reset: bool,
     ) -> PyResult<Vec<f64>> {
-        self.step(py, Batch { x, y, sample_weight }, rows, |network, trainer, x, targets, rows| {
+        self.step(py, Batch { x, y, sample_weight }, rows, reset, |network, trainer, x, targets, rows| {
             trainer.train_step(network, x, targets, rows)
         })
     }
 
+    #[pyo3(signature = (x, y, sample_weight, rows, reset=false))]
     fn test_step(
         &self,
         py: Python<'_>,
@@ -182,8 +193,9 @@ impl Engine {
         y: Vec<Array<'_>>,
         sample_weight: Vec<Weights<'_>>,
         rows: Option<PyReadonlyArray1<'_, i64>>,
+        reset: bool,
     ) -> PyResult<Vec<f64>> {
-        self.step(py, Batch { x, y, sample_weight }, rows, |network, trainer, x, targets, rows| {
+        self.step(py, Batch { x, y, sample_weight }, rows, reset, |network, trainer, x, targets, rows| {
             trainer.test_step(network, x, targets, rows)
         })
     }

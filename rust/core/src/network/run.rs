@@ -94,16 +94,17 @@ impl Network {
         })
     }
 
-    /// Sets all weights.
+    /// Sets the weights from number `first` on.
     ///
     /// # Errors
-    /// Where there are too many, too few, or a shape is another; no weight is changed then.
-    pub fn set_weights(&mut self, weights: &[ArrayViewD<'_, f32>]) -> Result<()> {
-        let planned = &self.plan.weights;
-        if weights.len() != planned.len() {
-            let (given, wanted) = (weights.len(), planned.len());
-            return Err(Error::value("set_weights", format!("got {given} arrays, the model has {wanted} weights")));
-        }
+    /// Where there are too many, or a shape is another; no weight is changed then.
+    pub fn set_weights(&mut self, first: usize, weights: &[ArrayViewD<'_, f32>]) -> Result<()> {
+        let all = self.plan.weights.len();
+        let Some(planned) = self.plan.weights.get(first..).and_then(|rest| rest.get(..weights.len())) else {
+            let given = weights.len();
+            let message = format!("got {given} arrays from number {first} on, the model has {all} weights");
+            return Err(Error::value("set_weights", message));
+        };
         for (planned, given) in planned.iter().zip(weights) {
             if planned.shape != given.shape() {
                 let place = format!("{}/{}", planned.layer, planned.path);
@@ -115,7 +116,7 @@ impl Network {
                 ));
             }
         }
-        for (planned, given) in self.plan.weights.iter().zip(weights) {
+        for (planned, given) in planned.iter().zip(weights) {
             let target = &mut self.weights[planned.range.clone()];
             target.iter_mut().zip(given.iter()).for_each(|(to, &from)| *to = from);
         }
