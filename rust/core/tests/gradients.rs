@@ -333,7 +333,11 @@ fn losses() {
         support::activate("softmax", &mut p);
         p
     };
-    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let hard_sigmoid = |row: &[f64]| {
+        let mut p = row.to_vec();
+        support::activate("hard_sigmoid", &mut p);
+        p
+    };
     // Of one row: the output before its activation, and the row's targets.
     let categorical = move |p: &[f64], y: &[f32], smooth: f64| -> f64 {
         p.iter().zip(y).map(|(p, &y)| -(f64::from(y) * (1.0 - smooth) + smooth / classes as f64) * p.ln()).sum()
@@ -394,14 +398,14 @@ fn losses() {
             Box::new(|z| rows(z, &|i, r| -softmax(r)[labels[i]].ln())),
         ),
         (
-            "sigmoid",
+            "hard_sigmoid",
             "SparseCategoricalCrossentropy",
             json!({}),
             labels_f32.clone(),
             vec![batch],
             Box::new(|z| {
                 rows(z, &|i, r| {
-                    let p: Vec<f64> = r.iter().map(|&x| sigmoid(x)).collect();
+                    let p = hard_sigmoid(r);
                     p.iter().sum::<f64>().ln() - p[labels[i]].ln()
                 })
             }),
@@ -422,23 +426,38 @@ fn losses() {
             vec![batch, classes],
             Box::new(|z| rows(z, &|i, r| binary_crossentropy(r, &binary[i * classes..], 0.0))),
         ),
-        // A softmax is not a sigmoid: the loss works on its probabilities.
+        // Keras on TensorFlow takes the logits of whatever softmax or sigmoid made the output, whatever the loss.
         (
             "softmax",
             "BinaryCrossentropy",
             json!({}),
             binary.clone(),
             vec![batch, classes],
+            Box::new(|z| rows(z, &|i, r| binary_crossentropy(r, &binary[i * classes..], 0.0))),
+        ),
+        (
+            "sigmoid",
+            "SparseCategoricalCrossentropy",
+            json!({"from_logits": true}),
+            labels_f32.clone(),
+            vec![batch],
+            Box::new(|z| rows(z, &|i, r| -softmax(r)[labels[i]].ln())),
+        ),
+        // An output of another function is a probability.
+        (
+            "hard_sigmoid",
+            "BinaryCrossentropy",
+            json!({}),
+            binary.clone(),
+            vec![batch, classes],
             Box::new(|z| {
                 rows(z, &|i, r| {
-                    let p = softmax(r);
                     let y = &binary[i * classes..];
-                    let sum: f64 = p
-                        .iter()
-                        .zip(y)
-                        .map(|(p, &y)| -(f64::from(y) * p.ln() + (1.0 - f64::from(y)) * (1.0 - p).ln()))
-                        .sum();
-                    sum / classes as f64
+                    let terms = hard_sigmoid(r).into_iter().zip(y).map(|(p, &y)| {
+                        let y = f64::from(y);
+                        -(y * p.ln() + (1.0 - y) * (1.0 - p).ln())
+                    });
+                    terms.sum::<f64>() / classes as f64
                 })
             }),
         ),

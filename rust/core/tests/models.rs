@@ -4,11 +4,11 @@
 #![recursion_limit = "256"] // for `json!`
 
 use lstm_core::Error;
-use lstm_core::layers::{Kind, Shape};
-use lstm_core::network::{Data, Graph, Network, Rows};
+use lstm_core::layers::{Initializer, Kind, Shape};
+use lstm_core::network::{Data, Graph, Network, Prediction, Rows};
 use lstm_core::simd::Isa;
 use lstm_core::training::{Targets, Trainer, TrainerConfig};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayD};
 use serde_json::{Value, json};
 
 fn glorot() -> Value {
@@ -196,7 +196,89 @@ fn graphs_with_loose_ends_are_refused() {
 }
 
 #[test]
+fn calls_that_no_layer_takes_are_refused() {
+    let layer = |class: &str, name: &str, extra: Value, nodes: Value| {
+        let mut config = json!({"name": name, "kernel_initializer": glorot(), "bias_initializer": zeros()});
+        config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!({"class_name": class, "config": config, "inbound_nodes": nodes})
+    };
+    let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
+    let call = |inputs: Value| json!([{"args": [inputs], "kwargs": {}}]);
+    let model = |layers: Vec<Value>, output: &str| {
+        let input = |name: &str, shape: Value| json!({"class_name": "InputLayer", "config": {"name": name, "batch_shape": shape}});
+        let mut all = vec![input("a", json!([null, 3])), input("b", json!([null, 3])), input("s", json!([null, 5, 3]))];
+        all.extend(layers);
+        json!({"class_name": "Functional", "config": {"name": "m", "layers": all,
+            "input_layers": [["a", 0, 0], ["b", 0, 0], ["s", 0, 0]], "output_layers": [output, 0, 0]}})
+    };
+    let refused = |model: Value| build(&model).err().unwrap().to_string();
+    let dense =
+        layer("Dense", "dense", json!({"units": 2, "activation": null}), call(json!([tensor("a"), tensor("b")])));
+    assert!(refused(model(vec![dense], "dense")).contains("dense: takes one input, not 2"));
+    let recurrent = json!({"units": 3, "activation": "tanh", "recurrent_activation": "sigmoid",
+        "recurrent_initializer": glorot()});
+    let lstm = layer("LSTM", "lstm", recurrent, call(json!([tensor("s"), tensor("a")])));
+    assert!(refused(model(vec![lstm], "lstm")).contains("lstm: initial_state must be [h, c], not 1 arrays"));
+    let table = json!({"class_name": "Embedding", "inbound_nodes": call(tensor("a")), "config": {"name": "words",
+        "input_dim": 5, "output_dim": 2, "embeddings_initializer": zeros()}});
+    assert!(refused(model(vec![table], "a")).contains("an input of ids cannot be an output"));
+}
+
+#[test]
+fn a_recurrent_layer_trains_where_its_cell_does() {
+    for (layer, cell) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut model = classifier();
+        let config = &mut model["config"]["layers"][2]["config"];
+        config["trainable"] = json!(layer);
+        config["cell"]["config"]["trainable"] = json!(cell);
+        let network = build(&model).unwrap();
+        let trained: Vec<_> = network.plan().weights().iter().map(|weight| weight.trainable).collect();
+        let recurrent = layer && cell;
+        assert_eq!(trained, [true, recurrent, recurrent, recurrent, true, true]);
+    }
+}
+
+#[test]
+fn limits_that_are_not_positive_are_none() {
+    let x = Array2::from_shape_fn((6, 4), |(i, j)| ((i * 3 + j * 5) % 11) as i32).into_dyn();
+    let y = Array1::from_vec(vec![0i64, 1, 2, 0, 1, 2]).into_dyn();
+    let step = |argument: &str, value: f64| {
+        let mut network = build(&classifier()).unwrap();
+        let config = json!({"optimizer": {"class_name": "SGD", "config": {"learning_rate": 0.5, argument: value}},
+            "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]});
+        let config = TrainerConfig::from_json(&config.to_string()).unwrap();
+        let mut trainer = Trainer::new(&mut network, &config).unwrap();
+        let targets = Targets { y: &[Data::I64(y.view())], sample_weight: &[None] };
+        trainer.train_step(&mut network, &[Data::I32(x.view())], targets, Rows::Range(0, 6)).unwrap();
+        all_weights(&network)
+    };
+    let free = step("momentum", 0.0);
+    for argument in ["clipnorm", "global_clipnorm", "clipvalue"] {
+        for limit in [0.0, -1.0] {
+            assert_eq!(step(argument, limit), free, "{argument} {limit}");
+        }
+        assert_ne!(step(argument, 1e-3), free, "{argument}");
+    }
+}
+
+#[test]
+fn identities_of_any_shape() {
+    let identity: Initializer =
+        serde_json::from_value(json!({"class_name": "Identity", "config": {"gain": 2.0}})).unwrap();
+    for (rows, columns) in [(1, 1), (3, 3), (5, 2), (2, 5)] {
+        let mut values = vec![f32::NAN; rows * columns];
+        identity.fill(&[rows, columns], 0, 0, &mut values).unwrap();
+        for (i, &value) in values.iter().enumerate() {
+            assert_eq!(value, if i / columns == i % columns { 2.0 } else { 0.0 });
+        }
+    }
+}
+
+#[test]
 fn sizes_that_no_memory_holds() {
+    let mut units = classifier();
+    units["config"]["layers"][2]["config"]["cell"]["config"]["units"] = json!(1u64 << 62);
+    assert!(matches!(build(&units), Err(Error::TooLarge { .. })));
     let mut model = classifier();
     model["config"]["layers"][1]["config"]["input_dim"] = json!(u64::MAX / 8);
     model["config"]["layers"][1]["config"]["output_dim"] = json!(1_000_000);
@@ -259,7 +341,7 @@ fn an_error_leaves_everything_as_it_was() {
                 }
                 let x = [Data::I64(good.view())];
                 let targets = Targets { y: &[Data::I64(labels.view())], sample_weight: &[None] };
-                for rows in [Rows::Index(&[0, 2]), Rows::Index(&[-1]), Rows::Range(1, 3)] {
+                for rows in [Rows::Index(&[0, 2]), Rows::Index(&[-1]), Rows::Range(1, 3), Rows::Index(&[])] {
                     messages.push(trainer.train_step(&mut network, &x, targets, rows).unwrap_err().to_string());
                 }
             }
@@ -291,29 +373,24 @@ fn an_error_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn prediction_goes_batch_by_batch_and_can_be_ended() {
+fn prediction_goes_batch_by_batch() {
     let network = build(&classifier()).unwrap();
     let x = Array2::from_shape_fn((7, 4), |(i, j)| ((i * 3 + j * 5) % 11) as i32).into_dyn();
     let data = [Data::I32(x.view())];
-    let whole = network.predict::<Error>(&data, 100, |_| Ok(())).unwrap();
-    let mut batches = Vec::new();
-    let cut = network
-        .predict::<Error>(&data, 3, |batch| {
-            batches.push(batch);
-            Ok(())
-        })
-        .unwrap();
-    assert_eq!(batches, [0, 1, 2]);
-    assert_eq!(whole, cut);
+    let whole = network.predict(&data, 100).unwrap();
     assert_eq!(whole[0].shape(), [7, 3]);
-    let ended = network.predict(&data, 3, |batch| if batch == 1 { Err(Error::NotCompiled) } else { Ok(()) });
-    assert!(matches!(ended, Err(Error::NotCompiled)));
+    assert_eq!(whole, network.predict(&data, 3).unwrap());
+    let mut prediction = Prediction::new(&network, &data, 3).unwrap();
+    assert!(prediction.step(&network, &data).unwrap());
+    assert!(prediction.step(&network, &data).unwrap());
+    assert!(!prediction.step(&network, &data).unwrap());
+    assert_eq!(whole, prediction.finish(&network));
     // Columns in another order in memory: the values count, not the layout.
     let turned = x.t().as_standard_layout().into_owned();
     let strided = [Data::I32(turned.t())];
-    assert_eq!(network.predict::<Error>(&strided, 3, |_| Ok(())).unwrap(), whole);
+    assert_eq!(network.predict(&strided, 3).unwrap(), whole);
     let nothing = Array2::<i32>::zeros((0, 4)).into_dyn();
-    assert!(network.predict::<Error>(&[Data::I32(nothing.view())], 3, |_| Ok(())).is_err());
+    assert!(network.predict(&[Data::I32(nothing.view())], 3).is_err());
 }
 
 #[test]
@@ -331,11 +408,15 @@ fn optimizer_state_comes_and_goes_by_name() {
 
     let weights: Vec<_> = first.weights().map(|(_, w)| w.to_owned()).collect();
     second.set_weights(0, &weights.iter().map(|w| w.view()).collect::<Vec<_>>()).unwrap();
-    let moments: Vec<(String, Vec<f32>)> =
-        first_trainer.optimizer().moments(first.plan()).map(|(name, _, m)| (name, m.to_vec())).collect();
+    let moments = first_trainer.optimizer().moments(first.plan());
+    let moments: Vec<_> = moments
+        .map(|(name, weight, values)| (name, ArrayD::from_shape_vec(weight.shape.clone(), values.to_vec()).unwrap()))
+        .collect();
     assert_eq!(moments[1].0, "velocity/embedding/embeddings");
     assert_eq!(moments.len(), 12);
-    let mut borrowed: Vec<(String, &[f32])> = moments.iter().map(|(name, m)| (name.clone(), &m[..])).collect();
+    // In another order, and in Fortran's order in memory: names and values count.
+    let turned: Vec<_> = moments.iter().map(|(_, m)| m.t().as_standard_layout().into_owned()).collect();
+    let mut borrowed: Vec<_> = moments.iter().zip(&turned).map(|((name, _), m)| (name.clone(), m.t())).collect();
     borrowed.reverse();
     second_trainer.optimizer_mut().restore(second.plan(), 2, &borrowed).unwrap();
     step(&mut first, &mut first_trainer);
@@ -344,6 +425,8 @@ fn optimizer_state_comes_and_goes_by_name() {
 
     let missing = second_trainer.optimizer_mut().restore(second.plan(), 2, &borrowed[1..]);
     assert!(missing.unwrap_err().to_string().contains("lacks"));
-    borrowed[0].1 = &borrowed[0].1[1..];
-    assert!(second_trainer.optimizer_mut().restore(second.plan(), 2, &borrowed).is_err());
+    let position = borrowed.iter().position(|(name, _)| name == "momentum/dense/kernel").unwrap();
+    borrowed[position].1 = borrowed[position].1.clone().reversed_axes();
+    let message = second_trainer.optimizer_mut().restore(second.plan(), 2, &borrowed).unwrap_err().to_string();
+    assert!(message.contains("momentum/dense/kernel has shape (3, 4), expected (4, 3)"), "{message}");
 }

@@ -10,9 +10,9 @@ use serde_json::json;
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     let uniform = json!({"class_name": "RandomUniform", "config": {"minval": -0.3, "maxval": 0.3}});
-    let lstm = |name: &str, sequences: bool| {
+    let lstm = |name: &str, sequences: bool, backwards: bool| {
         json!({"class_name": "LSTM", "config": {"name": name, "units": 37, "activation": "tanh",
-            "recurrent_activation": "sigmoid", "return_sequences": sequences, "kernel_initializer": uniform,
+            "recurrent_activation": "sigmoid", "return_sequences": sequences, "go_backwards": backwards, "kernel_initializer": uniform,
             "recurrent_initializer": uniform, "bias_initializer": uniform}})
     };
     // Large enough that every part of a step is worth sharing.
@@ -20,15 +20,15 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
         {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [null, null]}},
         {"class_name": "Embedding", "config": {"name": "embedding", "input_dim": 4001, "output_dim": 65,
             "embeddings_initializer": uniform, "mask_zero": true}},
-        lstm("lower", true),
+        lstm("lower", true, true),
         {"class_name": "Dense", "config": {"name": "middle", "units": 129, "activation": "tanh",
             "kernel_initializer": uniform, "bias_initializer": uniform}},
-        lstm("upper", false),
+        lstm("upper", false, false),
         {"class_name": "Dense", "config": {"name": "top", "units": 3, "activation": "softmax",
             "kernel_initializer": uniform, "bias_initializer": uniform}},
     ]}})
     .to_string();
-    let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01}},
+    let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01, "clipnorm": 0.1}},
         "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]})
     .to_string();
     let (batch, steps) = (23, 19);

@@ -2,53 +2,83 @@
 
 use lstm_core::network::Data;
 use ndarray::ArrayViewD;
-use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyTypeError;
+use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+
+/// An array that Rust may read: its elements lie where their type wants them.
+pub(crate) struct Aligned<'py, T: Element>(PyReadonlyArrayDyn<'py, T>);
+
+impl<T: Element> Aligned<'_, T> {
+    pub(crate) fn view(&self) -> ArrayViewD<'_, T> {
+        self.0.as_array()
+    }
+}
+
+impl<'a, 'py, T: Element> FromPyObject<'a, 'py> for Aligned<'py, T> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match object.cast::<PyArrayDyn<T>>() {
+            Ok(array) => {
+                let size = size_of::<T>();
+                let whole = |distance: &isize| distance.unsigned_abs().is_multiple_of(size);
+                if !(array.data() as usize).is_multiple_of(align_of::<T>()) || !array.strides().iter().all(whole) {
+                    return Err(PyValueError::new_err("the array's elements are not aligned in memory; pass a copy"));
+                }
+                Ok(Aligned(array.to_owned().try_readonly()?))
+            }
+            Err(_) => Err(PyTypeError::new_err(format!(
+                "expected an array of {}, not {}",
+                T::get_dtype(object.py()),
+                what(object)
+            ))),
+        }
+    }
+}
+
+fn what(object: Borrowed<'_, '_, PyAny>) -> String {
+    match object.cast::<PyUntypedArray>() {
+        Ok(array) => format!("an array of {}", array.dtype()),
+        Err(_) => object.get_type().to_string(),
+    }
+}
+
+/// An array of floats.
+pub(crate) type Floats<'py> = Aligned<'py, f32>;
 
 /// An array of one of the kinds that the core reads without a copy.
 pub(crate) enum Array<'py> {
-    F32(PyReadonlyArrayDyn<'py, f32>),
-    I32(PyReadonlyArrayDyn<'py, i32>),
-    I64(PyReadonlyArrayDyn<'py, i64>),
+    F32(Aligned<'py, f32>),
+    I32(Aligned<'py, i32>),
+    I64(Aligned<'py, i64>),
 }
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Array<'py> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(array) = object.cast::<PyArrayDyn<f32>>() {
-            return Ok(Array::F32(array.to_owned().try_readonly()?));
+        if object.cast::<PyArrayDyn<f32>>().is_ok() {
+            Ok(Array::F32(object.extract()?))
+        } else if object.cast::<PyArrayDyn<i32>>().is_ok() {
+            Ok(Array::I32(object.extract()?))
+        } else if object.cast::<PyArrayDyn<i64>>().is_ok() {
+            Ok(Array::I64(object.extract()?))
+        } else {
+            let what = what(object);
+            Err(PyTypeError::new_err(format!("expected an array of float32, int32 or int64, not {what}")))
         }
-        if let Ok(array) = object.cast::<PyArrayDyn<i32>>() {
-            return Ok(Array::I32(array.to_owned().try_readonly()?));
-        }
-        if let Ok(array) = object.cast::<PyArrayDyn<i64>>() {
-            return Ok(Array::I64(array.to_owned().try_readonly()?));
-        }
-        let what = match object.cast::<PyUntypedArray>() {
-            Ok(array) => format!("an array of {}", array.dtype()),
-            Err(_) => object.get_type().to_string(),
-        };
-        Err(PyTypeError::new_err(format!("expected an array of float32, int32 or int64, not {what}")))
     }
 }
 
 impl Array<'_> {
     pub(crate) fn data(&self) -> Data<'_> {
         match self {
-            Array::F32(array) => Data::F32(array.as_array()),
-            Array::I32(array) => Data::I32(array.as_array()),
-            Array::I64(array) => Data::I64(array.as_array()),
+            Array::F32(array) => Data::F32(array.view()),
+            Array::I32(array) => Data::I32(array.view()),
+            Array::I64(array) => Data::I64(array.view()),
         }
     }
-}
-
-/// An array of weights, one a sample or one a step, or none.
-pub(crate) type Weights<'py> = Option<PyReadonlyArrayDyn<'py, f32>>;
-
-pub(crate) fn views<'a>(weights: &'a [Weights<'_>]) -> Vec<Option<ArrayViewD<'a, f32>>> {
-    weights.iter().map(|weights| weights.as_ref().map(|weights| weights.as_array())).collect()
 }
 
 /// Several arrays for Python.

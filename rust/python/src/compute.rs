@@ -1,6 +1,8 @@
-//! The one place where the GIL is released.
+//! The one place where the GIL is released, and the lock that is only ever taken there.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock, TryLockError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -18,7 +20,55 @@ pub(crate) fn compute<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, 
     }
 }
 
-/// Lets Python act on Ctrl-C and the like; called between batches.
-pub(crate) fn check_signals() -> Result<(), Failure> {
-    Ok(Python::attach(|py| py.check_signals())?)
+/// A value that several threads read and one at a time changes.
+///
+/// It is locked without the GIL and released before Python runs again, so that no thread waits for the one while it holds
+/// the other, and a callback or a signal handler may use the same value.
+pub(crate) struct Shared<T> {
+    lock: RwLock<T>,
+    /// The process that the lock's state belongs to.
+    process: AtomicU32,
+}
+
+impl<T: Send + Sync> Shared<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Shared { lock: RwLock::new(value), process: AtomicU32::new(std::process::id()) }
+    }
+
+    pub(crate) fn read<U: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&T) -> Result<U, Failure> + Send,
+    ) -> PyResult<U> {
+        compute(py, || {
+            self.check_process()?;
+            // A panic left nothing half-written that a later call would read: poison is no news.
+            work(&self.lock.read().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    pub(crate) fn write<U: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut T) -> Result<U, Failure> + Send,
+    ) -> PyResult<U> {
+        compute(py, || {
+            self.check_process()?;
+            work(&mut self.lock.write().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    /// In a forked child, whether the parent's other threads held the lock at the fork: nobody would ever release it.
+    fn check_process(&self) -> Result<(), Failure> {
+        let process = std::process::id();
+        if self.process.load(Ordering::Relaxed) == process {
+            return Ok(());
+        }
+        if let Err(TryLockError::WouldBlock) = self.lock.try_write() {
+            let message = "this model was in use by another thread when the process forked; load it again in the child";
+            return Err(PyRuntimeError::new_err(message).into());
+        }
+        self.process.store(process, Ordering::Relaxed);
+        Ok(())
+    }
 }

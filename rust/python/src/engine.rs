@@ -1,18 +1,16 @@
 //! The class `Engine`; `_lstm_rs.pyi` documents it.
 
-use std::sync::{PoisonError, RwLock};
-
 use lstm_core::Error;
 use lstm_core::layers::{Kind, Shape};
-use lstm_core::network::{Data, Graph, Network, Rows};
+use lstm_core::network::{Data, Graph, Network, Prediction, Rows};
 use lstm_core::simd::Isa;
 use lstm_core::training::{Targets, Trainer, TrainerConfig};
-use numpy::{PyArrayDyn, PyReadonlyArray1, PyReadonlyArrayDyn};
+use numpy::{PyArrayDyn, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::arrays::{Array, Weights, to_python, views};
-use crate::compute::{check_signals, compute};
+use crate::arrays::{Array, Floats, to_python};
+use crate::compute::{Shared, compute};
 use crate::errors::Failure;
 
 /// Layer, path, shape, trainable.
@@ -36,25 +34,11 @@ impl Model {
     }
 }
 
-/// A network and, once compiled, its loss, metrics and optimizer. The lock is only ever taken without the GIL, so that
-/// no thread waits for the one while it holds the other.
+/// A network and, once compiled, its loss, metrics and optimizer.
 #[pyclass(frozen, module = "lstm_rs._lstm_rs")]
-pub(crate) struct Engine(RwLock<Model>);
+pub(crate) struct Engine(Shared<Model>);
 
 impl Engine {
-    fn read<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Model) -> Result<T, Failure> + Send) -> PyResult<T> {
-        // A panic left nothing half-written that a later call would read: poison is no news.
-        compute(py, || work(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-
-    fn write<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&mut Model) -> Result<T, Failure> + Send,
-    ) -> PyResult<T> {
-        compute(py, || work(&mut self.0.write().unwrap_or_else(PoisonError::into_inner)))
-    }
-
     /// Calls `step` with the trainer on the rows named.
     fn step(
         &self,
@@ -69,7 +53,7 @@ impl Engine {
             Some(rows) => Some(rows.as_slice()?),
             None => None,
         };
-        self.write(py, |model| {
+        self.0.write(py, |model| {
             let (network, trainer) = model.for_training()?;
             let rows = match rows {
                 Some(rows) => Rows::Index(rows),
@@ -88,15 +72,31 @@ impl Engine {
 struct Batch<'py> {
     x: Vec<Array<'py>>,
     y: Vec<Array<'py>>,
-    sample_weight: Vec<Weights<'py>>,
+    sample_weight: Vec<Option<Floats<'py>>>,
 }
 
 type Views<'a> = (Vec<Data<'a>>, Vec<Data<'a>>, Vec<Option<ndarray::ArrayViewD<'a, f32>>>);
 
 impl Batch<'_> {
     fn borrow(&self) -> Views<'_> {
-        (self.x.iter().map(Array::data).collect(), self.y.iter().map(Array::data).collect(), views(&self.sample_weight))
+        (
+            self.x.iter().map(Array::data).collect(),
+            self.y.iter().map(Array::data).collect(),
+            self.sample_weight.iter().map(|weights| weights.as_ref().map(Floats::view)).collect(),
+        )
     }
+}
+
+/// Tells the listener of a batch, or lets Python act on Ctrl-C and the like.
+fn between_batches<'py>(
+    py: Python<'py>,
+    listener: Option<&Py<PyAny>>,
+    news: impl pyo3::call::PyCallArgs<'py>,
+) -> PyResult<()> {
+    if let Some(listener) = listener {
+        listener.call1(py, news)?;
+    }
+    py.check_signals()
 }
 
 #[pymethods]
@@ -106,13 +106,13 @@ impl Engine {
         compute(py, || {
             let shapes: Vec<_> = input_shapes.into_iter().map(Shape).collect();
             let network = Network::new(&Graph::from_json(config)?, &shapes, seed, Isa::active())?;
-            Ok(Engine(RwLock::new(Model { network, trainer: None })))
+            Ok(Engine(Shared::new(Model { network, trainer: None })))
         })
     }
 
     #[getter(weights)]
     fn list_weights(&self, py: Python<'_>) -> PyResult<Vec<WeightInfo>> {
-        let weights = self.read(py, |model| Ok(model.network.plan().weights().to_vec()))?;
+        let weights = self.0.read(py, |model| Ok(model.network.plan().weights().to_vec()))?;
         let weights = weights.into_iter().map(|weight| {
             let shape = PyTuple::new(py, &weight.shape)?.unbind();
             Ok((weight.layer, weight.path, shape, weight.trainable))
@@ -122,7 +122,7 @@ impl Engine {
 
     #[getter]
     fn input_dtypes(&self, py: Python<'_>) -> PyResult<Vec<&'static str>> {
-        self.read(py, |model| {
+        self.0.read(py, |model| {
             let name = |kind| match kind {
                 Kind::Floats => "float32",
                 Kind::Ids => "int32",
@@ -133,13 +133,13 @@ impl Engine {
 
     #[getter]
     fn output_shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let shapes = self.read(py, |model| Ok(model.network.plan().output_shapes().cloned().collect::<Vec<_>>()))?;
+        let shapes = self.0.read(py, |model| Ok(model.network.plan().output_shapes().cloned().collect::<Vec<_>>()))?;
         shapes.into_iter().map(|shape| PyTuple::new(py, shape.0)).collect()
     }
 
     #[getter]
     fn layer_output_shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Vec<Bound<'py, PyTuple>>)>> {
-        let layers = self.read(py, |model| Ok(model.network.plan().layer_output_shapes().to_vec()))?;
+        let layers = self.0.read(py, |model| Ok(model.network.plan().layer_output_shapes().to_vec()))?;
         let layers = layers.into_iter().map(|(name, shapes)| {
             let shapes = shapes.into_iter().map(|shape| PyTuple::new(py, shape.0));
             Ok((name, shapes.collect::<PyResult<_>>()?))
@@ -149,7 +149,7 @@ impl Engine {
 
     #[pyo3(signature = (start=0, stop=None))]
     fn get_weights<'py>(&self, py: Python<'py>, start: usize, stop: Option<usize>) -> PyResult<Arrays<'py>> {
-        let weights = self.read(py, |model| {
+        let weights = self.0.read(py, |model| {
             let weights = model.network.weights().take(stop.unwrap_or(usize::MAX)).skip(start);
             Ok(weights.map(|(_, values)| values.to_owned()).collect::<Vec<_>>())
         })?;
@@ -157,13 +157,13 @@ impl Engine {
     }
 
     #[pyo3(signature = (weights, start=0))]
-    fn set_weights(&self, py: Python<'_>, weights: Vec<PyReadonlyArrayDyn<'_, f32>>, start: usize) -> PyResult<()> {
-        let weights: Vec<_> = weights.iter().map(|values| values.as_array()).collect();
-        self.write(py, |model| Ok(model.network.set_weights(start, &weights)?))
+    fn set_weights(&self, py: Python<'_>, weights: Vec<Floats<'_>>, start: usize) -> PyResult<()> {
+        let weights: Vec<_> = weights.iter().map(Floats::view).collect();
+        self.0.write(py, |model| Ok(model.network.set_weights(start, &weights)?))
     }
 
     fn compile(&self, py: Python<'_>, config: &str) -> PyResult<()> {
-        self.write(py, |model| {
+        self.0.write(py, |model| {
             let config = TrainerConfig::from_json(config)?;
             model.trainer = Some(Trainer::new(&mut model.network, &config)?);
             Ok(())
@@ -176,7 +176,7 @@ impl Engine {
         py: Python<'_>,
         x: Vec<Array<'_>>,
         y: Vec<Array<'_>>,
-        sample_weight: Vec<Weights<'_>>,
+        sample_weight: Vec<Option<Floats<'_>>>,
         rows: Option<PyReadonlyArray1<'_, i64>>,
         reset: bool,
     ) -> PyResult<Vec<f64>> {
@@ -191,7 +191,7 @@ impl Engine {
         py: Python<'_>,
         x: Vec<Array<'_>>,
         y: Vec<Array<'_>>,
-        sample_weight: Vec<Weights<'_>>,
+        sample_weight: Vec<Option<Floats<'_>>>,
         rows: Option<PyReadonlyArray1<'_, i64>>,
         reset: bool,
     ) -> PyResult<Vec<f64>> {
@@ -205,30 +205,29 @@ impl Engine {
         py: Python<'_>,
         x: Vec<Array<'_>>,
         y: Vec<Array<'_>>,
-        sample_weight: Vec<Weights<'_>>,
+        sample_weight: Vec<Option<Floats<'_>>>,
         batch_size: usize,
         on_batch: Option<Py<PyAny>>,
     ) -> PyResult<Vec<f64>> {
         let batch = Batch { x, y, sample_weight };
         let (x, y, weights) = batch.borrow();
         let batch_size = batch_size.max(1);
-        self.write(py, |model| {
+        let (samples, mut results) = self.0.write(py, |model| {
             let (network, trainer) = model.for_training()?;
             let samples = network.samples(&x)?;
             trainer.reset_metrics();
-            for (number, start) in (0..samples).step_by(batch_size).enumerate() {
+            Ok((samples, trainer.results()))
+        })?;
+        for (number, start) in (0..samples).step_by(batch_size).enumerate() {
+            results = self.0.write(py, |model| {
+                let (network, trainer) = model.for_training()?;
                 let rows = Rows::Range(start, samples.min(start.saturating_add(batch_size)));
                 trainer.test_step(network, &x, Targets { y: &y, sample_weight: &weights }, rows)?;
-                match &on_batch {
-                    Some(on_batch) => {
-                        let results = trainer.results();
-                        Python::attach(|py| on_batch.call1(py, (number, results)).map(drop))?;
-                    }
-                    None => check_signals()?,
-                }
-            }
-            Ok(trainer.results())
-        })
+                Ok(trainer.results())
+            })?;
+            between_batches(py, on_batch.as_ref(), (number, &results))?;
+        }
+        Ok(results)
     }
 
     fn predict<'py>(
@@ -239,13 +238,22 @@ impl Engine {
         on_batch: Option<Py<PyAny>>,
     ) -> PyResult<Arrays<'py>> {
         let x: Vec<_> = x.iter().map(Array::data).collect();
-        let outputs = self.read(py, |model| {
-            model.network.predict(&x, batch_size, |number| match &on_batch {
-                Some(on_batch) => Ok(Python::attach(|py| on_batch.call1(py, (number,)).map(drop))?),
-                None => check_signals(),
-            })
-        })?;
-        Ok(to_python(py, outputs))
+        let mut prediction = None;
+        for number in 0.. {
+            let more = self.0.read(py, |model| {
+                let prediction = match &mut prediction {
+                    Some(prediction) => prediction,
+                    none => none.insert(Prediction::new(&model.network, &x, batch_size)?),
+                };
+                Ok(prediction.step(&model.network, &x)?)
+            })?;
+            between_batches(py, on_batch.as_ref(), (number,))?;
+            if !more {
+                break;
+            }
+        }
+        let outputs = self.0.read(py, |model| Ok(prediction.map(|done| done.finish(&model.network))))?;
+        Ok(to_python(py, outputs.unwrap_or_default()))
     }
 
     fn gradients<'py>(
@@ -253,11 +261,11 @@ impl Engine {
         py: Python<'py>,
         x: Vec<Array<'_>>,
         y: Vec<Array<'_>>,
-        sample_weight: Vec<Weights<'_>>,
+        sample_weight: Vec<Option<Floats<'_>>>,
     ) -> PyResult<Arrays<'py>> {
         let batch = Batch { x, y, sample_weight };
         let (x, y, weights) = batch.borrow();
-        let gradients = self.write(py, |model| {
+        let gradients = self.0.write(py, |model| {
             let (network, trainer) = model.for_training()?;
             let rows = Rows::Range(0, network.samples(&x)?);
             let flat = trainer.gradients(network, &x, Targets { y: &y, sample_weight: &weights }, rows)?;
@@ -271,11 +279,11 @@ impl Engine {
     }
 
     fn results(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
-        self.read(py, |model| Ok(model.trainer()?.results()))
+        self.0.read(py, |model| Ok(model.trainer()?.results()))
     }
 
     fn reset_metrics(&self, py: Python<'_>) -> PyResult<()> {
-        self.write(py, |model| {
+        self.0.write(py, |model| {
             model.for_training()?.1.reset_metrics();
             Ok(())
         })
@@ -283,12 +291,12 @@ impl Engine {
 
     #[getter]
     fn learning_rate(&self, py: Python<'_>) -> PyResult<f32> {
-        self.read(py, |model| Ok(model.trainer()?.optimizer().learning_rate()))
+        self.0.read(py, |model| Ok(model.trainer()?.optimizer().learning_rate()))
     }
 
     #[setter]
     fn set_learning_rate(&self, py: Python<'_>, value: f32) -> PyResult<()> {
-        self.write(py, |model| {
+        self.0.write(py, |model| {
             model.for_training()?.1.optimizer_mut().set_learning_rate(value);
             Ok(())
         })
@@ -296,11 +304,11 @@ impl Engine {
 
     #[getter]
     fn iterations(&self, py: Python<'_>) -> PyResult<u64> {
-        self.read(py, |model| Ok(model.trainer()?.optimizer().iterations()))
+        self.0.read(py, |model| Ok(model.trainer()?.optimizer().iterations()))
     }
 
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<(u64, Moments<'py>)> {
-        let (iterations, moments) = self.read(py, |model| {
+        let (iterations, moments) = self.0.read(py, |model| {
             let optimizer = model.trainer()?.optimizer();
             let moments = optimizer.moments(model.network.plan()).map(|(name, weight, values)| {
                 let array = ndarray::ArrayD::from_shape_vec(weight.shape.clone(), values.to_vec());
@@ -312,15 +320,9 @@ impl Engine {
         Ok((iterations, moments.collect()))
     }
 
-    fn set_optimizer_state(
-        &self,
-        py: Python<'_>,
-        iterations: u64,
-        moments: Vec<(String, PyReadonlyArrayDyn<'_, f32>)>,
-    ) -> PyResult<()> {
-        let moments: Vec<_> =
-            moments.iter().map(|(name, values)| Ok((name.clone(), values.as_slice()?))).collect::<PyResult<_>>()?;
-        self.write(py, |model| {
+    fn set_optimizer_state(&self, py: Python<'_>, iterations: u64, moments: Vec<(String, Floats<'_>)>) -> PyResult<()> {
+        let moments: Vec<_> = moments.iter().map(|(name, values)| (name.clone(), values.view())).collect();
+        self.0.write(py, |model| {
             let (network, trainer) = model.for_training()?;
             Ok(trainer.optimizer_mut().restore(network.plan(), iterations, &moments)?)
         })

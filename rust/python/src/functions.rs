@@ -8,12 +8,16 @@ use lstm_core::simd::Isa;
 use lstm_core::training::{self, Serialised};
 use lstm_core::{Error, formats, parallel};
 use ndarray::{ArrayD, IxDyn};
-use numpy::{PyArrayDyn, PyReadonlyArrayDyn};
+use numpy::PyArrayDyn;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::Array;
+use crate::arrays::{Array, Floats};
 use crate::compute::compute;
 use crate::errors::Failure;
+
+/// More threads than this are a mistake, and take the system minutes to make.
+const MOST_THREADS: usize = 1024;
 
 #[pyfunction]
 pub(crate) fn isa() -> &'static str {
@@ -31,8 +35,12 @@ pub(crate) fn num_threads() -> usize {
 }
 
 #[pyfunction]
-pub(crate) fn set_num_threads(py: Python<'_>, count: usize) {
+pub(crate) fn set_num_threads(py: Python<'_>, count: usize) -> PyResult<()> {
+    if count > MOST_THREADS {
+        return Err(PyValueError::new_err(format!("{count} threads are too many; at most {MOST_THREADS}")));
+    }
     py.detach(|| parallel::set_num_threads(count));
+    Ok(())
 }
 
 #[pyfunction]
@@ -46,20 +54,16 @@ pub(crate) fn layer_names() -> Vec<&'static str> {
 }
 
 #[pyfunction]
-pub(crate) fn activate<'py>(
-    py: Python<'py>,
-    name: &str,
-    x: PyReadonlyArrayDyn<'py, f32>,
-) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-    let x = x.as_array();
+pub(crate) fn activate<'py>(py: Python<'py>, name: &str, x: Floats<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let x = x.view();
     let y = compute(py, || {
-        let x = x.as_standard_layout();
-        let mut y = ArrayD::zeros(x.raw_dim());
-        let features = x.shape().last().copied().unwrap_or(1);
-        if let (Some(x), Some(y)) = (x.as_slice(), y.as_slice_mut()) {
-            layers::activate(name, x, y, features)?;
-        }
-        Ok(y)
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        from.try_reserve_exact(x.len()).map_err(Error::from)?;
+        to.try_reserve_exact(x.len()).map_err(Error::from)?;
+        from.extend(x.iter().copied());
+        to.resize(x.len(), 0.0);
+        layers::activate(name, &from, &mut to, x.shape().last().copied().unwrap_or(1))?;
+        Ok(ArrayD::from_shape_vec(x.raw_dim(), to).expect("as many results as elements"))
     })?;
     Ok(PyArrayDyn::from_owned_array(py, y))
 }
@@ -90,11 +94,11 @@ pub(crate) fn loss_value(
     py: Python<'_>,
     loss: &str,
     y_true: Array<'_>,
-    y_pred: PyReadonlyArrayDyn<'_, f32>,
-    sample_weight: Option<PyReadonlyArrayDyn<'_, f32>>,
+    y_pred: Floats<'_>,
+    sample_weight: Option<Floats<'_>>,
 ) -> PyResult<f64> {
-    let (y_true, y_pred) = (y_true.data(), y_pred.as_array());
-    let weights = sample_weight.as_ref().map(|weights| weights.as_array());
+    let (y_true, y_pred) = (y_true.data(), y_pred.view());
+    let weights = sample_weight.as_ref().map(Floats::view);
     compute(py, || {
         let loss = Serialised::from_json("loss", loss)?;
         Ok(training::loss_value(&loss, &y_true, &y_pred, weights.as_ref())?)
@@ -106,11 +110,11 @@ pub(crate) fn metric_totals(
     py: Python<'_>,
     metric: &str,
     y_true: Array<'_>,
-    y_pred: PyReadonlyArrayDyn<'_, f32>,
-    sample_weight: Option<PyReadonlyArrayDyn<'_, f32>>,
+    y_pred: Floats<'_>,
+    sample_weight: Option<Floats<'_>>,
 ) -> PyResult<(f64, f64)> {
-    let (y_true, y_pred) = (y_true.data(), y_pred.as_array());
-    let weights = sample_weight.as_ref().map(|weights| weights.as_array());
+    let (y_true, y_pred) = (y_true.data(), y_pred.view());
+    let weights = sample_weight.as_ref().map(Floats::view);
     compute(py, || {
         let metric = Serialised::from_json("metric", metric)?;
         Ok(training::metric_totals(&metric, &y_true, &y_pred, weights.as_ref())?)
@@ -121,10 +125,10 @@ pub(crate) fn metric_totals(
 pub(crate) fn save_tensors(
     py: Python<'_>,
     path: PathBuf,
-    tensors: HashMap<String, PyReadonlyArrayDyn<'_, f32>>,
+    tensors: HashMap<String, Floats<'_>>,
     metadata: HashMap<String, String>,
 ) -> PyResult<()> {
-    let tensors: Vec<_> = tensors.iter().map(|(name, values)| (name.clone(), values.as_array())).collect();
+    let tensors: Vec<_> = tensors.iter().map(|(name, values)| (name.clone(), values.view())).collect();
     compute(py, || Ok(formats::save(&path, &tensors, metadata)?))
 }
 

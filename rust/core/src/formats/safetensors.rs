@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -41,7 +42,9 @@ pub fn save(path: &Path, tensors: &[(String, ArrayViewD<'_, f32>)], metadata: Ha
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|error| Error::Format { path: path.display().to_string(), message: error.to_string() })?;
     let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
+    // A name of its own for each call: several threads may write the same file.
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    beside.push(format!(".{}-{}.tmp", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed)));
     let beside = Path::new(&beside);
     let write = || {
         let mut file = fs::File::create(beside)?;

@@ -14,6 +14,7 @@
 use super::accumulate::{Operand, PANEL_VECTORS, Scratch, accumulate, row_blocks, with_rows};
 use super::activation::Activation;
 use super::pack::PackedMatrix;
+use super::volume;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// The two activation functions of a cell.
@@ -103,15 +104,11 @@ impl Forward<'_> {
     pub fn run(self, isa: Isa) {
         let Sizes { batch, steps, inputs, units } = self.sizes;
         let slots = Self::slots(steps, self.gates.is_some());
-        assert_eq!(self.x.len(), batch * steps * inputs);
-        assert_eq!(self.h.len(), batch * slots * units);
-        assert_eq!(self.c.len(), batch * slots * units);
-        if let Some(gates) = &self.gates {
-            assert_eq!(gates.len(), batch * steps * 4 * units);
-        }
-        if let Some(output) = &self.output {
-            assert_eq!(output.len(), batch * steps * units);
-        }
+        assert_eq!(self.x.len(), volume(&[batch, steps, inputs]));
+        assert_eq!(self.h.len(), volume(&[batch, slots, units]));
+        assert_eq!(self.c.len(), volume(&[batch, slots, units]));
+        assert!(self.gates.as_ref().is_none_or(|gates| gates.len() == volume(&[batch, steps, 4, units])));
+        assert!(self.output.as_ref().is_none_or(|output| output.len() == volume(&[batch, steps, units])));
         check_mask(self.mask, self.sizes);
         let padded = units.div_ceil(isa.lanes()) * isa.lanes() * PANEL_VECTORS;
         for (matrix, depth) in [(self.kernel, inputs), (self.recurrent_kernel, units), (self.bias, 1)] {
@@ -260,13 +257,11 @@ impl Backward<'_> {
     /// Where a slice does not have the length that the sizes give it, or a matrix was packed for another vector length.
     pub fn run(self, isa: Isa) {
         let Sizes { batch, steps, units, .. } = self.sizes;
-        assert_eq!(self.c.len(), batch * (steps + 1) * units);
-        assert_eq!(self.gates.len(), batch * steps * 4 * units);
-        if let Some(d_output) = self.d_output {
-            assert_eq!(d_output.len(), batch * steps * units);
-        }
-        assert_eq!(self.dh.len(), batch * units);
-        assert_eq!(self.dc.len(), batch * units);
+        assert_eq!(self.c.len(), volume(&[batch, steps + 1, units]));
+        assert_eq!(self.gates.len(), volume(&[batch, steps, 4, units]));
+        assert!(self.d_output.is_none_or(|d_output| d_output.len() == volume(&[batch, steps, units])));
+        assert_eq!(self.dh.len(), volume(&[batch, units]));
+        assert_eq!(self.dc.len(), volume(&[batch, units]));
         check_mask(self.mask, self.sizes);
         let matrix = self.recurrent_transposed;
         assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), 4 * units, units));

@@ -2,6 +2,7 @@
 
 use super::accumulate::{MAX_TILE_ROWS, Operand, PANEL_VECTORS, accumulate, row_blocks, with_rows};
 use super::pack::PackedMatrix;
+use super::span;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows of `B` read before the next rows of `A`: a panel of so many stays in the L2 cache.
@@ -48,8 +49,8 @@ impl Matmul<'_> {
         if self.rows == 0 || columns == 0 {
             return;
         }
-        assert!(self.a.len() >= (self.rows - 1) * self.a_stride + depth);
-        assert!(self.c_stride >= columns && self.c.len() >= (self.rows - 1) * self.c_stride + columns);
+        assert!(self.a.len() >= span(self.rows, self.a_stride, depth));
+        assert!(self.c_stride >= columns && self.c.len() >= span(self.rows, self.c_stride, columns));
         assert_eq!(self.b.lanes(), isa.lanes());
         if let Initial::Bias(bias) = self.initial {
             assert_eq!(bias.len(), columns);

@@ -14,3 +14,20 @@ pub mod softmax;
 pub mod weight_gradient;
 
 pub use buffer::AlignedBuffer;
+
+/// Floats that `rows` rows of `width`, `stride` apart, reach over.
+///
+/// # Panics
+/// Where that is more than an address can count: no slice is so long.
+fn span(rows: usize, stride: usize, width: usize) -> usize {
+    let Some(last) = rows.checked_sub(1) else { return 0 };
+    last.checked_mul(stride).and_then(|start| start.checked_add(width)).expect("sizes overflow")
+}
+
+/// The product of sizes.
+///
+/// # Panics
+/// Where that is more than an address can count: no slice is so long.
+fn volume(sizes: &[usize]) -> usize {
+    sizes.iter().try_fold(1usize, |len, &size| len.checked_mul(size)).expect("sizes overflow")
+}

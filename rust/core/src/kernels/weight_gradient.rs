@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 
 use super::accumulate::{Operand, PANEL_VECTORS, Scratch, accumulate, row_blocks, with_rows};
+use super::{span, volume};
 use crate::simd::{Isa, Kernel, MAX_LANES, Simd};
 
 /// Rows of `dZ` packed at a time: with a full panel 64 KiB, which stays in the L2 cache.
@@ -26,7 +27,7 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     fn check(&self, groups: usize, steps: usize) {
-        let needed = if groups * steps == 0 { 0 } else { (groups - 1) * self.group_stride + steps * self.width };
+        let needed = span(groups, self.group_stride, volume(&[steps, self.width]));
         assert!(self.values.len() >= needed, "rows need {needed} floats of {}", self.values.len());
     }
 }
@@ -43,6 +44,7 @@ unsafe impl Send for ColumnBlock<'_> {}
 
 /// The gradients that one panel of `dZ`'s columns gives.
 pub struct Panel<'a> {
+    isa: Isa,
     groups: usize,
     steps: usize,
     dz: Rows<'a>,
@@ -85,6 +87,7 @@ pub fn panels<'a>(
             ColumnBlock { base, stride: dz.width, matrix: PhantomData }
         };
         Panel {
+            isa,
             groups,
             steps,
             dz,
@@ -98,8 +101,8 @@ pub fn panels<'a>(
 
 impl Panel<'_> {
     /// Computes it.
-    pub fn run(self, isa: Isa) {
-        isa.dispatch(self);
+    pub fn run(self) {
+        self.isa.dispatch(self);
     }
 
     /// Calls `f(group, first step, steps, offset)` for the runs of adjacent rows among rows `from .. to` of the walk.

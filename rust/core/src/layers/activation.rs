@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{activation_named, read};
-use super::{AnyActivation, Backward, Forward, Layer, Node, Shape};
+use super::{AnyActivation, Backward, Forward, Layer, Node, Shape, one_input};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::kernels::softmax;
@@ -18,7 +18,8 @@ struct Config {
 
 pub(super) fn build(name: &str, config: &Value, _: &[Shape]) -> Result<Vec<Node>> {
     let config: Config = read(name, config)?;
-    Ok(vec![Node::new(Activation(activation_named(name, config.activation.as_deref())?))])
+    let activation = activation_named(name, config.activation.as_deref())?;
+    Ok(vec![Node::new(Activation { name: name.to_owned(), activation })])
 }
 
 pub(super) fn names() -> Vec<&'static str> {
@@ -36,7 +37,10 @@ pub(super) fn named(name: &str) -> Option<AnyActivation> {
 }
 
 /// The layer; also what a Dense layer's `activation` becomes.
-pub(super) struct Activation(pub(super) AnyActivation);
+pub(super) struct Activation {
+    pub(super) name: String,
+    pub(super) activation: AnyActivation,
+}
 
 /// Applies a named activation to a row-major array whose last axis has `features` elements.
 pub fn activate(name: &str, x: &[f32], y: &mut [f32], features: usize) -> Result<()> {
@@ -58,11 +62,12 @@ impl Layer for Activation {
     type Cache = ();
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        one_input(&self.name, inputs)?;
         Ok(vec![inputs[0].clone()])
     }
 
     fn as_activation(&self) -> Option<AnyActivation> {
-        Some(self.0)
+        Some(self.activation)
     }
 
     fn forward(&self, call: Forward<'_>, (): &mut ()) -> Result<()> {
@@ -70,7 +75,7 @@ impl Layer for Activation {
         if x.floats().is_empty() {
             return Ok(());
         }
-        forward(call.isa, self.0, x.floats(), call.outputs[0].floats_mut(), x.features());
+        forward(call.isa, self.activation, x.floats(), call.outputs[0].floats_mut(), x.features());
         Ok(())
     }
 
@@ -79,7 +84,7 @@ impl Layer for Activation {
         let Some(dy) = call.d_output(0) else { return };
         let Some((dx, add)) = call.d_input(0) else { return };
         let y = outputs[0].floats();
-        match self.0 {
+        match self.activation {
             AnyActivation::Elementwise(function) => function.backward(isa, y, dy, dx, add),
             AnyActivation::Softmax => softmax::backward(y, dy, dx, outputs[0].features(), add),
         }

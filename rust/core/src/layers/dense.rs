@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::activation::Activation;
 use super::config::{Absent, activation_named, read, yes};
-use super::{AnyActivation, Backward, Forward, Initializer, Layer, Node, Shape, Weight};
+use super::{AnyActivation, Backward, Forward, Initializer, Layer, Node, Shape, Weight, checked_len, one_input};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::kernels::matmul::{Initial, Matmul};
@@ -43,6 +43,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
     if config.units == 0 {
         return Err(Error::value(name, "units must be positive"));
     }
+    checked_len(name, &[config.units])?;
     let shape = &inputs[0];
     let features = shape.features().filter(|_| shape.rank() >= 2).ok_or_else(|| {
         Error::shape(name, "the input", "(batch, ..., features) with a known number of features", shape.clone())
@@ -58,7 +59,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
     })];
     let activation = activation_named(name, config.activation.as_deref())?;
     if activation != AnyActivation::Elementwise(Function::Linear) {
-        nodes.push(Node::new(Activation(activation)));
+        nodes.push(Node::new(Activation { name: name.to_owned(), activation }));
     }
     Ok(nodes)
 }
@@ -102,6 +103,7 @@ impl Layer for Dense {
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        one_input(&self.name, inputs)?;
         if inputs[0].features() != Some(self.features) {
             let expected = inputs[0].with_features(self.features);
             return Err(Error::shape(&self.name, "the input", expected, inputs[0].clone()));
@@ -146,7 +148,7 @@ impl Layer for Dense {
             let inputs = Rows { values: x.floats(), width: self.features, group_stride: 0 };
             let bias = self.use_bias.then_some(bias);
             let panels = weight_gradient::panels(isa, (1, rows), dz, [Some((inputs, kernel)), None], bias);
-            parallel::run(self.operations(rows), panels, |panel| panel.run(isa));
+            parallel::run(self.operations(rows), panels, |panel| panel.run());
         }
         if let Some((mut dx, add)) = call.d_input(0) {
             let initial = if add { Initial::Target } else { Initial::Zero };

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Absent, read};
-use super::{Backward, Forward, Initializer, Kind, Layer, MaskRule, Node, Shape, Weight};
+use super::{Backward, Forward, Initializer, Kind, Layer, MaskRule, Node, Shape, Weight, one_input};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -58,6 +58,7 @@ impl Layer for Embedding {
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        one_input(&self.name, inputs)?;
         let mut sizes = inputs[0].0.clone();
         sizes.push(Some(self.dimensions));
         Ok(vec![Shape(sizes)])

@@ -193,7 +193,7 @@ impl Initializer {
                     return Err(Error::value("Identity", format!("needs a matrix, not {} axes", shape.len())));
                 };
                 target.fill(0.0);
-                target.iter_mut().step_by(columns + 1).for_each(|x| *x = *gain as f32);
+                target.iter_mut().step_by(columns + 1).take(columns).for_each(|x| *x = *gain as f32);
             }
             &Rule::Normal { mean, deviation, truncated } => target.iter_mut().for_each(|x| {
                 let z = if truncated { random.truncated_normal() } else { random.normal() };
@@ -224,12 +224,13 @@ impl Initializer {
                 if shape.len() < 2 {
                     return Err(Error::value("Orthogonal", "needs at least two axes"));
                 }
-                orthogonal(shape, gain, &mut random, target);
+                orthogonal(shape, gain, &mut random, target)?;
             }
             Rule::UnitForget { units, rest } => {
                 let gates = [(0, *units), (2 * units, 2 * units)];
                 for (number, (start, len)) in gates.into_iter().enumerate() {
-                    let stream = (stream << 1) | number as u64;
+                    // Streams of their own: the plain numbers belong to other weights.
+                    let stream = stream | (number as u64 + 1) << 62;
                     rest.fill(&[len], seed, stream, &mut target[start..start + len])?;
                 }
                 target[*units..2 * units].fill(1.0);
@@ -253,11 +254,13 @@ fn fans(shape: &[usize]) -> (f64, f64) {
 
 /// Rows or columns, whichever are fewer, orthonormal and uniformly distributed (Saxe et al. 2014): Gram-Schmidt on
 /// normally distributed vectors.
-fn orthogonal(shape: &[usize], gain: f64, random: &mut Random, target: &mut [f32]) {
+fn orthogonal(shape: &[usize], gain: f64, random: &mut Random, target: &mut [f32]) -> Result<()> {
     let columns = shape[shape.len() - 1];
     let rows = target.len() / columns.max(1);
     let (count, length) = (rows.min(columns), rows.max(columns));
-    let mut basis: Vec<f64> = (0..count * length).map(|_| random.normal()).collect();
+    let mut basis: Vec<f64> = Vec::new();
+    basis.try_reserve_exact(count * length)?;
+    basis.extend((0..count * length).map(|_| random.normal()));
     for done in 0..count {
         let (before, rest) = basis.split_at_mut(done * length);
         let vector = &mut rest[..length];
@@ -276,6 +279,7 @@ fn orthogonal(shape: &[usize], gain: f64, random: &mut Random, target: &mut [f32
         let (vector, at) = if rows >= columns { (column, row) } else { (row, column) };
         *x = (gain * basis[vector * length + at]) as f32;
     }
+    Ok(())
 }
 
 /// In eight sums side by side, which vectorise.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Absent, Ignored, activation_named, read, yes};
-use super::{AnyActivation, Backward, Forward, Initializer, Layer, MaskRule, Node, Shape, Weight};
+use super::{AnyActivation, Backward, Forward, Initializer, Layer, MaskRule, Node, Shape, Weight, checked_len};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::kernels::lstm::{self, Activations, Mask, Sizes};
@@ -105,13 +105,10 @@ fn build(name: &str, cell_name: &str, cell: &Value, sequence: &Value, inputs: &[
     if config.units == 0 {
         return Err(Error::value(name, "units must be positive"));
     }
+    checked_len(name, &[4, config.units])?;
     let features = inputs[0].features().filter(|_| inputs[0].rank() == 3).ok_or_else(|| {
         Error::shape(name, "the input", "(batch, time, features) with a known number of features", inputs[0].clone())
     })?;
-    if inputs.len() != 1 && inputs.len() != 3 {
-        let given = inputs.len() - 1;
-        return Err(Error::value(name, format!("initial_state must be [h, c], not {given} arrays")));
-    }
     let elementwise = |argument: &Option<String>| match activation_named(name, argument.as_deref())? {
         AnyActivation::Elementwise(function) => Ok(function),
         AnyActivation::Softmax => Err(Error::unsupported(name, "softmax is not supported as a cell's activation")),
@@ -275,6 +272,10 @@ impl Layer for Lstm {
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
+        if inputs.len() != 1 && inputs.len() != 3 {
+            let given = inputs.len() - 1;
+            return Err(Error::value(&self.name, format!("initial_state must be [h, c], not {given} arrays")));
+        }
         let x = &inputs[0];
         if x.rank() != 3 || x.features() != Some(self.features) {
             let expected = Shape(vec![None, None, Some(self.features)]);
@@ -324,6 +325,7 @@ impl Layer for Lstm {
             cache.x.resize(x.floats().len())?;
             reverse_steps(x.floats(), &mut cache.x, steps, inputs, false);
         }
+        checked_len(&self.name, &[batch, slots, 4, units])?;
         cache.h.resize(batch * state)?;
         cache.c.resize(batch * state)?;
         if call.training {
@@ -447,7 +449,7 @@ impl Layer for Lstm {
             let operands = [Some((x, kernel)), Some((h, recurrent_kernel))];
             let bias = self.use_bias.then_some(bias);
             let panels = weight_gradient::panels(isa, (batch, steps), dz, operands, bias);
-            parallel::run(operations, panels, |panel| panel.run(isa));
+            parallel::run(operations, panels, |panel| panel.run());
         }
 
         if let Some((dx, add)) = call.d_input(0) {

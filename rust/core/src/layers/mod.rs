@@ -19,7 +19,7 @@ pub use tensor::{Gradient, Kind, Tensor, Values, checked_len};
 
 use std::any::Any;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::simd::Isa;
 
@@ -188,6 +188,15 @@ pub enum AnyActivation {
     Elementwise(Function),
     /// `e^x / Σ e^x` over the last axis.
     Softmax,
+}
+
+/// # Errors
+/// Where a layer of one input is called on several.
+fn one_input(layer: &str, inputs: &[Shape]) -> Result<()> {
+    match inputs.len() {
+        1 => Ok(()),
+        given => Err(Error::value(layer, format!("takes one input, not {given}"))),
+    }
 }
 
 /// A layer of any type.

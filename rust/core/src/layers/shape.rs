@@ -34,9 +34,11 @@ impl Shape {
         Shape(sizes)
     }
 
-    /// Whether an array of these sizes fits: the same rank, and the same size wherever this one is not open.
-    pub fn admits(&self, sizes: &[usize]) -> bool {
-        self.rank() == sizes.len() && self.0.iter().zip(sizes).all(|(size, n)| size.is_none_or(|size| size == *n))
+    /// Whether an array of any number of samples fits: the same rank, and behind the first axis the same size wherever
+    /// this shape's is not open.
+    pub fn admits_samples(&self, sizes: &[usize]) -> bool {
+        let mut pairs = self.0.iter().zip(sizes).skip(1);
+        self.rank() == sizes.len() && pairs.all(|(size, n)| size.is_none_or(|size| size == *n))
     }
 }
 

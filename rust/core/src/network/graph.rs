@@ -29,8 +29,10 @@ pub(super) struct GraphLayer {
 }
 
 impl GraphLayer {
+    /// Whether its weights are trained: a recurrent layer's are its cell's.
     pub(super) fn trainable(&self) -> bool {
-        self.config.get("trainable").and_then(Value::as_bool).unwrap_or(true)
+        let flag = |config: &Value| config.get("trainable").and_then(Value::as_bool).unwrap_or(true);
+        flag(&self.config) && flag(&self.config["cell"]["config"])
     }
 }
 

@@ -12,4 +12,4 @@ mod run;
 pub use data::{Data, Rows};
 pub use graph::Graph;
 pub use plan::{Plan, PlannedWeight};
-pub use run::{Network, Workspace};
+pub use run::{Network, Prediction, Workspace};

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::graph::{Graph, Reference};
 use crate::error::{Error, Result};
+use crate::kernels::activation::Activation;
 use crate::layers::{AnyActivation, CLASSES, Initializer, Kind, MaskRule, Node, Shape, checked_len};
 
 /// A weight: a range of the model's flat run of floats.
@@ -169,7 +170,11 @@ impl Plan {
         self.find_gradients();
         for &output in &graph.outputs {
             let tensor = resolve(&call_outputs, output);
-            self.outputs.push(tensor.ok_or_else(|| Error::value(&graph.name, "an output is not there"))?);
+            let tensor = tensor.ok_or_else(|| Error::value(&graph.name, "an output is not there"))?;
+            if self.tensors[tensor].kind == Kind::Ids {
+                return Err(Error::unsupported(&graph.name, "an input of ids cannot be an output"));
+            }
+            self.outputs.push(tensor);
         }
         if self.operations.is_empty() {
             return Err(Error::value(&graph.name, "the model has no layers"));
@@ -266,11 +271,14 @@ impl Plan {
         &self.layer_outputs
     }
 
-    /// The activation that makes an output and the tensor it works on, if an activation makes it.
-    pub(crate) fn activation_of(&self, output: usize) -> Option<(AnyActivation, usize)> {
+    /// The tensor before the softmax or sigmoid that makes an output, if one of them does.
+    pub(crate) fn logits_of(&self, output: usize) -> Option<usize> {
         let tensor = self.outputs[output];
         let maker = self.operations.iter().find(|operation| operation.first_output == tensor)?;
-        Some((self.nodes[maker.node].node.as_activation()?, maker.inputs[0]))
+        match self.nodes[maker.node].node.as_activation()? {
+            AnyActivation::Softmax | AnyActivation::Elementwise(Activation::Sigmoid) => Some(maker.inputs[0]),
+            AnyActivation::Elementwise(_) => None,
+        }
     }
 
     /// The mask of an output, if it has one.

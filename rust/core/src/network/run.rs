@@ -6,10 +6,10 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::data::{Data, Rows};
 use super::graph::Graph;
-use super::plan::{Plan, PlannedWeight};
+use super::plan::{Plan, PlannedNode, PlannedWeight};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
-use crate::layers::{AnyCache, Backward, Forward, Gradient, Shape, Tensor};
+use crate::layers::{AnyCache, Backward, Forward, Gradient, Shape, Tensor, checked_len};
 use crate::simd::Isa;
 
 /// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
@@ -72,7 +72,7 @@ impl Network {
             weight.initializer.fill(&weight.shape, seed, stream as u64, target)?;
         }
         let mut network = Network { plan, weights, isa, training: false, idle: Mutex::default() };
-        network.pack()?;
+        network.pack(|_| true)?;
         Ok(network)
     }
 
@@ -120,16 +120,16 @@ impl Network {
             let target = &mut self.weights[planned.range.clone()];
             target.iter_mut().zip(given.iter()).for_each(|(to, &from)| *to = from);
         }
-        self.pack()
+        self.pack(|_| true)
     }
 
-    /// Changes the flat run of weights in place.
+    /// Changes the trained weights in place; the flat run holds all.
     ///
     /// # Errors
     /// Where there is no memory for their packed copies.
     pub(crate) fn update(&mut self, change: impl FnOnce(&Plan, &mut [f32])) -> Result<()> {
         change(&self.plan, &mut self.weights);
-        self.pack()
+        self.pack(|planned| planned.trainable)
     }
 
     /// Prepares for backward passes.
@@ -137,15 +137,16 @@ impl Network {
     /// # Errors
     /// Where there is no memory for the packed copies.
     pub(crate) fn prepare_training(&mut self) -> Result<()> {
-        if !self.training {
-            self.training = true;
-            self.pack()?;
+        if self.training {
+            return Ok(());
         }
-        Ok(())
+        self.training = true;
+        self.pack(|_| true).inspect_err(|_| self.training = false)
     }
 
-    fn pack(&mut self) -> Result<()> {
-        for planned in &mut self.plan.nodes {
+    /// Renews the packed copies of some nodes' weights.
+    fn pack(&mut self, chosen: impl Fn(&PlannedNode) -> bool) -> Result<()> {
+        for planned in self.plan.nodes.iter_mut().filter(|planned| chosen(planned)) {
             planned.node.pack(self.isa, &self.weights[planned.weights.clone()], self.training)?;
         }
         Ok(())
@@ -210,40 +211,14 @@ impl Network {
         }
     }
 
-    /// The outputs for all rows, computed batch by batch; `after(i)` follows batch `i` and may end the work.
+    /// The outputs for all rows, computed batch by batch.
     ///
     /// # Errors
-    /// Where the inputs do not fit the model, or `after` says so.
-    pub fn predict<E: From<Error>>(
-        &self,
-        inputs: &[Data<'_>],
-        batch_size: usize,
-        mut after: impl FnMut(usize) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Vec<ArrayD<f32>>, E> {
-        let samples = self.samples(inputs)?;
-        let mut work = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let mut outputs: Vec<(Vec<usize>, Vec<f32>)> = Vec::new();
-        for (number, start) in (0..samples).step_by(batch_size.max(1)).enumerate() {
-            let rows = Rows::Range(start, samples.min(start.saturating_add(batch_size.max(1))));
-            self.forward(&mut work, inputs, rows, false)?;
-            for (i, &output) in self.plan.outputs.iter().enumerate() {
-                let tensor = work.tensor(output);
-                if number == 0 {
-                    let mut sizes = tensor.sizes().to_vec();
-                    sizes[0] = samples;
-                    let mut values = Vec::new();
-                    values.try_reserve_exact(sizes.iter().product()).map_err(Error::from)?;
-                    outputs.push((sizes, values));
-                }
-                outputs[i].1.extend_from_slice(tensor.floats());
-            }
-            after(number)?;
-        }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(work);
-        Ok(outputs
-            .into_iter()
-            .map(|(sizes, values)| ArrayD::from_shape_vec(sizes, values).expect("every batch gave all of its rows"))
-            .collect())
+    /// Where the inputs do not fit the model.
+    pub fn predict(&self, inputs: &[Data<'_>], batch_size: usize) -> Result<Vec<ArrayD<f32>>> {
+        let mut prediction = Prediction::new(self, inputs, batch_size)?;
+        while prediction.step(self, inputs)? {}
+        Ok(prediction.finish(self))
     }
 
     /// How many rows the inputs have.
@@ -282,9 +257,7 @@ impl Network {
         }
         for (i, (planned, input)) in plan.inputs.iter().zip(inputs).enumerate() {
             let expected = &plan.tensors[i].shape;
-            let fits =
-                expected.rank() == input.sizes().len() && Shape(expected.0[1..].to_vec()).admits(&input.sizes()[1..]);
-            if !fits {
+            if !expected.admits_samples(input.sizes()) {
                 let actual = Shape::known(input.sizes());
                 return Err(Error::shape(&planned.consumer, "the input", expected, actual));
             }
@@ -305,5 +278,56 @@ impl Network {
         }
         work.bound.extend(work.tensors[..inputs.len()].iter().map(|tensor| tensor.sizes().to_vec()));
         Ok(())
+    }
+}
+
+/// Outputs in the making, a batch at a time, so that a caller can do other things between batches.
+pub struct Prediction {
+    samples: usize,
+    batch_size: usize,
+    done: usize,
+    /// Sizes and values so far of each output.
+    outputs: Vec<(Vec<usize>, Vec<f32>)>,
+    work: Workspace,
+}
+
+impl Prediction {
+    /// Prepares for all rows of the inputs.
+    ///
+    /// # Errors
+    /// As [`Network::samples`].
+    pub fn new(network: &Network, inputs: &[Data<'_>], batch_size: usize) -> Result<Prediction> {
+        let samples = network.samples(inputs)?;
+        let work = network.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        Ok(Prediction { samples, batch_size: batch_size.max(1), done: 0, outputs: Vec::new(), work })
+    }
+
+    /// Computes the next batch; returns whether rows are left.
+    ///
+    /// # Errors
+    /// Where the inputs do not fit the model.
+    pub fn step(&mut self, network: &Network, inputs: &[Data<'_>]) -> Result<bool> {
+        let end = self.samples.min(self.done.saturating_add(self.batch_size));
+        network.forward(&mut self.work, inputs, Rows::Range(self.done, end), false)?;
+        for (i, &output) in network.plan.outputs.iter().enumerate() {
+            let tensor = self.work.tensor(output);
+            if self.done == 0 {
+                let mut sizes = tensor.sizes().to_vec();
+                sizes[0] = self.samples;
+                let mut values = Vec::new();
+                values.try_reserve_exact(checked_len("predict", &sizes)?)?;
+                self.outputs.push((sizes, values));
+            }
+            self.outputs[i].1.extend_from_slice(tensor.floats());
+        }
+        self.done = end;
+        Ok(self.done < self.samples)
+    }
+
+    /// The outputs, once no rows are left.
+    pub fn finish(self, network: &Network) -> Vec<ArrayD<f32>> {
+        network.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.work);
+        let outputs = self.outputs.into_iter();
+        outputs.map(|(sizes, values)| ArrayD::from_shape_vec(sizes, values).expect("all rows are done")).collect()
     }
 }

@@ -87,10 +87,6 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
-    fn sqrt(self, a: __m256) -> __m256 {
-        with_token!(_mm256_sqrt_ps(a))
-    }
-    #[inline(always)]
     fn abs(self, a: __m256) -> __m256 {
         with_token!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
     }

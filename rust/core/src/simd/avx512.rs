@@ -96,10 +96,6 @@ impl Simd for Avx512 {
         with_token!(_mm512_scalef_ps(_mm512_set1_ps(1.0), a))
     }
     #[inline(always)]
-    fn sqrt(self, a: __m512) -> __m512 {
-        with_token!(_mm512_sqrt_ps(a))
-    }
-    #[inline(always)]
     fn abs(self, a: __m512) -> __m512 {
         with_token!(_mm512_abs_ps(a))
     }

@@ -93,8 +93,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn round(self, a: Self::V) -> Self::V;
     /// `2^a` for integral `-126 <= a <= 127`.
     fn exp2_integral(self, a: Self::V) -> Self::V;
-    /// `sqrt(a)`
-    fn sqrt(self, a: Self::V) -> Self::V;
     /// `|a|`
     fn abs(self, a: Self::V) -> Self::V;
     /// `|a|` with the sign of `sign`.

@@ -90,10 +90,6 @@ impl Simd for Neon {
         })
     }
     #[inline(always)]
-    fn sqrt(self, a: float32x4_t) -> float32x4_t {
-        with_token!(vsqrtq_f32(a))
-    }
-    #[inline(always)]
     fn abs(self, a: float32x4_t) -> float32x4_t {
         with_token!(vabsq_f32(a))
     }

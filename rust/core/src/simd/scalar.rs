@@ -72,10 +72,6 @@ impl Simd for Scalar {
         a.map(|a| f32::from_bits(((a as i32).wrapping_add(127) as u32) << 23))
     }
     #[inline(always)]
-    fn sqrt(self, a: Self::V) -> Self::V {
-        a.map(f32::sqrt)
-    }
-    #[inline(always)]
     fn abs(self, a: Self::V) -> Self::V {
         a.map(f32::abs)
     }

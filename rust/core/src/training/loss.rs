@@ -5,9 +5,7 @@ use serde::Deserialize;
 use super::Serialised;
 use super::target::{Labelled, SampleWeights};
 use crate::error::{Error, Result};
-use crate::kernels::activation::Activation;
 use crate::kernels::softmax;
-use crate::layers::AnyActivation;
 use crate::simd::Isa;
 
 /// Probabilities are kept this far from 0 and 1 where a logarithm of them is taken.
@@ -93,34 +91,28 @@ impl Function {
         Ok(Self::read(object)?.0)
     }
 
-    /// Whether the function is better computed from what stood before this activation.
-    fn wants_logits_of(self, activation: AnyActivation) -> bool {
-        match self {
-            Function::Categorical { from_logits, .. } | Function::SparseCategorical { from_logits } => {
-                !from_logits && activation == AnyActivation::Softmax
-            }
-            Function::Binary { from_logits, .. } => {
-                !from_logits && activation == AnyActivation::Elementwise(Activation::Sigmoid)
-            }
-            Function::Squared | Function::Absolute => false,
-        }
+    /// Whether it is one of the cross-entropies. Those are computed from what stood before a softmax or a sigmoid, whichever
+    /// of the two it was and whatever `from_logits` says: Keras on TensorFlow does so.
+    fn is_crossentropy(self) -> bool {
+        !matches!(self, Function::Squared | Function::Absolute)
     }
 
     /// What the function works on: logits or the predictions, and whether they are logits.
     fn operand<'a>(self, labelled: &Labelled<'a>) -> (&'a [f32], bool) {
-        match self {
-            Function::Categorical { from_logits, .. }
-            | Function::SparseCategorical { from_logits }
-            | Function::Binary { from_logits, .. } => match labelled.logits {
-                Some(logits) => (logits, true),
-                None => (labelled.predicted, from_logits),
-            },
-            Function::Squared | Function::Absolute => (labelled.predicted, false),
+        match (self, labelled.logits) {
+            (Function::Squared | Function::Absolute, _) => (labelled.predicted, false),
+            (_, Some(logits)) => (logits, true),
+            (
+                Function::Categorical { from_logits, .. }
+                | Function::SparseCategorical { from_logits }
+                | Function::Binary { from_logits, .. },
+                None,
+            ) => (labelled.predicted, from_logits),
         }
     }
 
-    /// Calls `each(row, value)` for every row.
-    pub(super) fn values(self, labelled: &Labelled<'_>, mut each: impl FnMut(usize, f64)) -> Result<()> {
+    /// Calls `each` with the value of every row.
+    pub(super) fn values(self, labelled: &Labelled<'_>, mut each: impl FnMut(f64)) -> Result<()> {
         let k = labelled.classes();
         let (x, logits) = self.operand(labelled);
         if k == 0 {
@@ -128,17 +120,14 @@ impl Function {
         }
         match self {
             Function::SparseCategorical { .. } => {
-                for (row, (x, label)) in x.chunks_exact(k).zip(labelled.sparse()?).enumerate() {
-                    each(
-                        row,
-                        if logits { log_sum_exp(x) - f64::from(x[label]) } else { sparse_of_probabilities(x, label) },
-                    );
+                for (x, label) in x.chunks_exact(k).zip(labelled.sparse()?) {
+                    each(if logits { log_sum_exp(x) - f64::from(x[label]) } else { sparse_of_probabilities(x, label) });
                 }
             }
             Function::Categorical { label_smoothing, .. } => {
                 let y = labelled.dense()?;
                 let smooth = |y: f32| f64::from(y * (1.0 - label_smoothing) + label_smoothing / k as f32);
-                for (row, (x, y)) in x.chunks_exact(k).zip(y.chunks_exact(k)).enumerate() {
+                for (x, y) in x.chunks_exact(k).zip(y.chunks_exact(k)) {
                     let value = if logits {
                         let total = log_sum_exp(x);
                         x.iter().zip(y).map(|(&x, &y)| smooth(y) * (total - f64::from(x))).sum()
@@ -147,7 +136,7 @@ impl Function {
                         let clip = |p: f32| f64::from((p / sum).clamp(EPSILON, 1.0 - EPSILON));
                         x.iter().zip(y).map(|(&x, &y)| -smooth(y) * clip(x).ln()).sum()
                     };
-                    each(row, value);
+                    each(value);
                 }
             }
             Function::Binary { label_smoothing, .. } => mean_of_row(x, labelled, &mut each, |x, y| {
@@ -272,12 +261,12 @@ impl Output {
 fn mean_of_row(
     x: &[f32],
     labelled: &Labelled<'_>,
-    each: &mut impl FnMut(usize, f64),
+    each: &mut impl FnMut(f64),
     value: impl Fn(f32, f32) -> f64,
 ) -> Result<()> {
     let k = labelled.classes();
-    for (row, (x, y)) in x.chunks_exact(k).zip(labelled.dense()?.chunks_exact(k)).enumerate() {
-        each(row, x.iter().zip(y).map(|(&x, &y)| value(x, y)).sum::<f64>() / k as f64);
+    for (x, y) in x.chunks_exact(k).zip(labelled.dense()?.chunks_exact(k)) {
+        each(x.iter().zip(y).map(|(&x, &y)| value(x, y)).sum::<f64>() / k as f64);
     }
     Ok(())
 }
@@ -319,9 +308,9 @@ impl Loss {
         &self.name
     }
 
-    /// Whether the loss is computed from what stood before this activation of the output.
-    pub fn wants_logits_of(&self, activation: AnyActivation) -> bool {
-        self.function.wants_logits_of(activation)
+    /// Whether the loss is computed from the logits, where there are any.
+    pub fn is_crossentropy(&self) -> bool {
+        self.function.is_crossentropy()
     }
 
     /// The weight of each row in the loss: its own, shared out by the reduction.
@@ -344,15 +333,15 @@ impl Loss {
     pub fn value(&self, labelled: &Labelled<'_>, weights: &SampleWeights<'_>) -> Result<f64> {
         let mut row_weights = self.row_weights(labelled.rows(), weights);
         let mut total = 0.0;
-        self.function.values(labelled, |_, value| {
+        self.function.values(labelled, |value| {
             let weight = f64::from(row_weights.next().unwrap_or(0.0));
             total += if weight == 0.0 { 0.0 } else { weight * value };
         })?;
         Ok(total)
     }
 
-    /// Writes the gradient of the value by the logits, where the labelled predictions bring them and the loss wants them,
-    /// else by the predictions; adds to it where `add`.
+    /// Writes the gradient of the value: by the logits, where there are any and the loss is a cross-entropy, else by the
+    /// predictions; adds to what is there where `add`.
     ///
     /// # Errors
     /// Where the target does not fit the predictions.

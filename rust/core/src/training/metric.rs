@@ -93,7 +93,7 @@ impl Metric {
                     add(right as f64 / k as f64);
                 }
             }
-            Measure::Loss(function) => function.values(labelled, |_, value| add(value))?,
+            Measure::Loss(function) => function.values(labelled, add)?,
         }
         let share = labelled.rows_per_sample().max(1) as f64;
         Ok((total / share, weight / share))

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ndarray::ArrayViewD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -93,14 +94,16 @@ pub struct Optimizer {
     learning_rate: f32,
     iterations: u64,
     moments: Vec<(&'static str, AlignedBuffer)>,
+    /// The trained weights as runs of adjacent floats.
+    runs: Vec<Range<usize>>,
 }
 
 impl Optimizer {
-    /// Reads an optimizer as Keras serialises it, for so many weights.
+    /// Reads an optimizer as Keras serialises it, for a model's weights.
     ///
     /// # Errors
     /// Where its name or an argument is not known, or there is no memory for the moments.
-    pub fn new(object: &Serialised, weights: usize) -> Result<Optimizer> {
+    pub fn new(object: &Serialised, plan: &Plan) -> Result<Optimizer> {
         let class = object.class_name.as_str();
         if !NAMES.contains(&class) {
             return Err(Error::unknown("optimizer", class, NAMES));
@@ -121,6 +124,13 @@ impl Optimizer {
             (None, None, Some(value)) => Clip::Value(value as f32),
             _ => return Err(Error::value(class, "only one of clipnorm, global_clipnorm and clipvalue can be set")),
         };
+        let clip = match clip {
+            // A limit that is not positive is no limit, as in Keras.
+            Clip::Norm(limit) | Clip::GlobalNorm(limit) | Clip::Value(limit) if limit.is_nan() || limit <= 0.0 => {
+                Clip::None
+            }
+            clip => clip,
+        };
         let epsilon = a.epsilon.unwrap_or(1e-7) as f32;
         let rule = match class {
             "Adam" => Rule::Adam {
@@ -137,7 +147,7 @@ impl Optimizer {
                 centered: a.centered,
             },
         };
-        let moments = rule.moments().into_iter().map(|name| Ok((name, AlignedBuffer::zeros(weights)?)));
+        let moments = rule.moments().into_iter().map(|name| Ok((name, AlignedBuffer::zeros(plan.weights_len())?)));
         Ok(Optimizer {
             rule,
             clip,
@@ -145,6 +155,7 @@ impl Optimizer {
             learning_rate: learning_rate as f32,
             iterations: 0,
             moments: moments.collect::<Result<_>>()?,
+            runs: runs(plan),
         })
     }
 
@@ -176,13 +187,13 @@ impl Optimizer {
     ///
     /// # Errors
     /// Where a name is missing or not known, or a size is another; nothing is changed then.
-    pub fn restore(&mut self, plan: &Plan, iterations: u64, moments: &[(String, &[f32])]) -> Result<()> {
+    pub fn restore(&mut self, plan: &Plan, iterations: u64, moments: &[(String, ArrayViewD<'_, f32>)]) -> Result<()> {
         let mut sources = Vec::new();
-        for (name, weight, values) in self.moments(plan) {
+        for (name, weight, _) in self.moments(plan) {
             let given = moments.iter().find(|(given, _)| *given == name);
-            let &(_, given) = given.ok_or_else(|| Error::value("optimizer", format!("the state lacks {name}")))?;
-            if given.len() != values.len() {
-                let (expected, actual) = (Shape::known(&weight.shape), Shape::known(&[given.len()]));
+            let (_, given) = given.ok_or_else(|| Error::value("optimizer", format!("the state lacks {name}")))?;
+            if given.shape() != weight.shape {
+                let (expected, actual) = (Shape::known(&weight.shape), Shape::known(given.shape()));
                 return Err(Error::shape("optimizer", name, expected, actual));
             }
             sources.push(given);
@@ -195,7 +206,7 @@ impl Optimizer {
         for weight in trained(plan) {
             for (_, values) in &mut self.moments {
                 if let Some(source) = sources.next() {
-                    values[weight.range.clone()].copy_from_slice(source);
+                    values[weight.range.clone()].iter_mut().zip(source).for_each(|(to, &from)| *to = from);
                 }
             }
         }
@@ -214,8 +225,8 @@ impl Optimizer {
             }
         }
         self.iterations += 1;
-        for run in runs(plan) {
-            self.update(isa, run, weights, gradients);
+        for run in 0..self.runs.len() {
+            self.update(isa, self.runs[run].clone(), weights, gradients);
         }
     }
 

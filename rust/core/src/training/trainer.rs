@@ -39,7 +39,7 @@ impl TrainerConfig {
 struct Objective {
     /// The tensor of the output.
     output: usize,
-    /// The tensor of the logits, where the loss works on them.
+    /// The tensor before the softmax or sigmoid that made the output, if one of them did.
     logits: Option<usize>,
     mask: Option<usize>,
     loss: Loss,
@@ -86,7 +86,6 @@ impl Trainer {
         let mut objectives = Vec::new();
         for (i, loss) in config.loss.iter().enumerate() {
             let loss = Loss::new(loss)?;
-            let logits = plan.activation_of(i).filter(|&(activation, _)| loss.wants_logits_of(activation));
             let mut metrics = Vec::new();
             for (lists, weighted) in [(&config.metrics, false), (&config.weighted_metrics, true)] {
                 for metric in lists.get(i).into_iter().flatten() {
@@ -95,7 +94,7 @@ impl Trainer {
             }
             objectives.push(Objective {
                 output: plan.output(i),
-                logits: logits.map(|(_, tensor)| tensor),
+                logits: plan.logits_of(i),
                 mask: plan.mask_of(i),
                 loss,
                 metrics,
@@ -103,7 +102,7 @@ impl Trainer {
                 weights: Tensor::new(Kind::Floats),
             });
         }
-        let optimizer = Optimizer::new(&config.optimizer, plan.weights_len())?;
+        let optimizer = Optimizer::new(&config.optimizer, plan)?;
         let gradients = AlignedBuffer::zeros(plan.weights_len())?;
         network.prepare_training()?;
         let work = Workspace::default();
@@ -213,6 +212,9 @@ impl Trainer {
     /// Copies the batch's targets and weights in.
     fn gather(&mut self, samples: usize, targets: Targets<'_, '_>, rows: Rows<'_>) -> Result<()> {
         let Targets { y, sample_weight } = targets;
+        if rows.is_empty() {
+            return Err(Error::value("model", "a batch needs rows"));
+        }
         let outputs = self.objectives.len();
         if y.len() != outputs || sample_weight.len() != outputs {
             let given = y.len();
@@ -295,7 +297,7 @@ impl Objective {
 
     /// Writes the loss' gradient into the workspace.
     fn start_backward(&self, network: &Network, work: &mut Workspace) -> Result<()> {
-        let place = self.logits.unwrap_or(self.output);
+        let place = self.logits.filter(|_| self.loss.is_crossentropy()).unwrap_or(self.output);
         let Some(mut gradient) = work.take_gradient(place) else { return Ok(()) };
         let (target, add) = gradient.claim().expect("only wanted gradients can be taken");
         let labelled = self.labelled(work, self.loss.name());

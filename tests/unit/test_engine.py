@@ -1,0 +1,120 @@
+"""The native module as the face uses it: arrays it must refuse, locks, forks."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import lstm_rs as tf
+import numpy as np
+import pytest
+from lstm_rs._engine import Engine, activate, set_num_threads
+
+Program = Callable[..., Any]
+
+
+def test_elements_that_are_not_aligned_are_copied_or_refused(program: Program) -> None:
+    """Rust must not read a float at an odd address; the face copies, the engine refuses."""
+    model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(2)])
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    raw = np.frombuffer(b"x" + values.tobytes(), dtype=np.uint8)
+    odd = np.frombuffer(raw.data, dtype=np.float32, offset=1).reshape(4, 3)
+    assert not odd.flags.aligned
+    with pytest.raises(ValueError, match="aligned"):
+        activate("relu", odd)
+    fields = np.zeros(4, dtype=[("skip", "u1"), ("value", "f4")])["value"]
+    with pytest.raises(ValueError, match="aligned"):
+        activate("relu", fields)
+    np.testing.assert_array_equal(model.predict(odd, verbose=0), model.predict(values, verbose=0))
+
+
+@pytest.mark.parametrize("call", ["evaluate", "predict"])
+def test_a_listener_may_use_the_model(call: str, program: Program, data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Between batches nothing is locked: a callback can read and write weights."""
+    model, (x, y) = program(), data
+    seen = []
+
+    class Reader(tf.keras.callbacks.Callback):
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.use()
+
+        on_predict_batch_end = on_test_batch_end
+
+        def use(self) -> None:
+            weights = self.model.get_weights()
+            self.model.set_weights(weights)
+            seen.append(len(weights))
+
+    arguments = (x, y) if call == "evaluate" else (x,)
+    getattr(model, call)(*arguments, batch_size=5, verbose=0, callbacks=[Reader()])
+    assert seen == [6] * 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.parametrize("call", ["evaluate", "predict"])
+def test_a_signal_handler_may_use_the_model(call: str) -> None:
+    """A handler that reads the model during a long call, in a process of its own so that a hang ends."""
+    script = f"""
+        import signal
+        import numpy as np
+        import lstm_rs as tf
+
+        model = tf.keras.Sequential([tf.keras.Input((50, 8)), tf.keras.layers.LSTM(64), tf.keras.layers.Dense(1)])
+        model.compile(loss="mse", optimizer="sgd")
+        x, y = np.zeros((2000, 50, 8), np.float32), np.zeros((2000, 1), np.float32)
+        model.evaluate(x[:1], y[:1], verbose=0)
+        calls = []
+
+        def handler(*_):
+            calls.append(model.get_weights())
+            model.set_weights(calls[-1])
+
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+        for _ in range(5):
+            {"model.evaluate(x, y, verbose=0)" if call == "evaluate" else "model.predict(x, verbose=0)"}
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert calls
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_computes() -> None:
+    """The child has none of the parent's threads; it makes its own and gives the same numbers."""
+    script = """
+        import os
+        import numpy as np
+        import lstm_rs as tf
+
+        tf.set_num_threads(2)
+        model = tf.keras.Sequential([tf.keras.Input((50, 16)), tf.keras.layers.LSTM(64), tf.keras.layers.Dense(1)])
+        model.compile(loss="mse", optimizer="sgd")
+        x, y = np.ones((64, 50, 16), np.float32), np.ones((64, 1), np.float32)
+        expected = model.predict(x, verbose=0)
+        child = os.fork()
+        if child == 0:
+            same = np.array_equal(model.predict(x, verbose=0), expected)
+            model.fit(x, y, verbose=0)
+            os._exit(0 if same and tf.num_threads() == 2 else 1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert np.array_equal(model.predict(x, verbose=0), expected)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+def test_too_many_threads() -> None:
+    """A number that no machine has is refused before the system tries."""
+    with pytest.raises(ValueError, match="100000"):
+        set_num_threads(100_000)
+
+
+def test_json_that_is_no_model() -> None:
+    """An error, not a crash."""
+    for config in ("", "[]", "{}", '{"class_name": "Sequential", "config": {}}', "\x00"):
+        with pytest.raises(ValueError, match=r"model|Sequential"):
+            Engine(config, [(None, 3)], 0)
