@@ -6,6 +6,7 @@ use lstm_core::kernels::activation::Activation;
 use lstm_core::kernels::lstm::{Activations, Backward, Forward, Mask, Sizes};
 use lstm_core::kernels::matmul::{Initial, Matmul};
 use lstm_core::kernels::optimizer::{Adam, RmsProp, Sgd};
+use lstm_core::kernels::orthogonal::orthonormalize;
 use lstm_core::kernels::pack::{PackedMatrix, Source};
 use lstm_core::kernels::softmax;
 use lstm_core::kernels::weight_gradient::{self, Rows};
@@ -196,16 +197,18 @@ fn sigmoid(x: f64) -> f64 {
 /// What `kernels/activation.rs` states.
 type Bound = (Activation, fn(f64) -> f64, f64);
 const BOUNDS: [Bound; 3] =
-    [(Activation::Sigmoid, sigmoid, 2.1), (Activation::Tanh, f64::tanh, 2.5), (Activation::Exponential, f64::exp, 1.2)];
+    [(Activation::Sigmoid, sigmoid, 2.5), (Activation::Tanh, f64::tanh, 2.8), (Activation::Exponential, f64::exp, 1.2)];
 
 fn check_bounds(bits: impl Fn() -> Box<dyn Iterator<Item = u32>>) {
+    let mut all_within = true;
     for isa in Isa::available() {
         for (activation, exact, bound) in BOUNDS {
             let (worst, at) = worst_ulps(isa, activation, exact, bits());
             println!("{} {activation:?}: {worst:.3} ULP at {at}", isa.name());
-            assert!(worst <= bound, "{} {activation:?}: {worst} ULP at {at}", isa.name());
+            all_within &= worst <= bound;
         }
     }
+    assert!(all_within, "see the printed errors");
 }
 
 #[test]
@@ -397,6 +400,28 @@ fn lstm_at_tile_edges() {
                 assert_close(&what, &dh, &gradients[0], 1e-5);
                 assert_close(&what, &dc, &gradients[1], 1e-5);
             }
+        }
+    }
+}
+
+#[test]
+fn orthonormal_rows() {
+    for (count, length) in [(1, 1), (3, 3), (8, 8), (9, 17), (16, 16), (33, 64), (65, 65)] {
+        let rows: Vec<f64> = wide(&Random(count as u64).floats(count * length));
+        let mut first: Option<Vec<f64>> = None;
+        for isa in Isa::available() {
+            let mut basis = rows.clone();
+            orthonormalize(isa, &mut basis, length);
+            for (i, a) in basis.chunks_exact(length).enumerate() {
+                for (j, b) in basis.chunks_exact(length).enumerate() {
+                    let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                    assert!((dot - f64::from(u8::from(i == j))).abs() < 1e-12, "{count}x{length}: {i} {j} {dot}");
+                }
+                // The first vector keeps its direction.
+                let along: f64 = a.iter().zip(&rows).map(|(a, b)| a * b).sum();
+                assert!(i > 0 || along > 0.0);
+            }
+            assert_eq!(first.get_or_insert_with(|| basis.clone()), &basis, "{}", isa.name());
         }
     }
 }

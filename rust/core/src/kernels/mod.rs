@@ -9,6 +9,7 @@ mod buffer;
 pub mod lstm;
 pub mod matmul;
 pub mod optimizer;
+pub mod orthogonal;
 pub mod pack;
 pub mod softmax;
 pub mod weight_gradient;

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::kernels::orthogonal::orthonormalize;
+use crate::simd::Isa;
 
 /// The standard deviation of a normal distribution cut at two of its own.
 const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
@@ -261,18 +263,8 @@ fn orthogonal(shape: &[usize], gain: f64, random: &mut Random, target: &mut [f32
     let mut basis: Vec<f64> = Vec::new();
     basis.try_reserve_exact(count * length)?;
     basis.extend((0..count * length).map(|_| random.normal()));
-    for done in 0..count {
-        let (before, rest) = basis.split_at_mut(done * length);
-        let vector = &mut rest[..length];
-        // Twice is enough (Kahan): the second pass takes away what rounding left of the first.
-        for _ in 0..2 {
-            for other in before.chunks_exact(length) {
-                let dot = dot(vector, other);
-                vector.iter_mut().zip(other).for_each(|(x, y)| *x -= dot * y);
-            }
-        }
-        let norm = dot(vector, vector).sqrt();
-        vector.iter_mut().for_each(|x| *x /= norm);
+    if length > 0 {
+        orthonormalize(Isa::active(), &mut basis, length);
     }
     for (i, x) in target.iter_mut().enumerate() {
         let (row, column) = (i / columns, i % columns);
@@ -280,15 +272,4 @@ fn orthogonal(shape: &[usize], gain: f64, random: &mut Random, target: &mut [f32
         *x = (gain * basis[vector * length + at]) as f32;
     }
     Ok(())
-}
-
-/// In eight sums side by side, which vectorise.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    for (a, b) in a.chunks(8).zip(b.chunks(8)) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum()
 }
