@@ -303,3 +303,13 @@ def test_history_as_a_callback(program: Program, data: Data) -> None:
     own = callbacks.History()
     returned = program().fit(*data, epochs=2, verbose=0, callbacks=[own])
     assert own.history == returned.history
+
+
+@pytest.mark.parametrize("name", ["x.keras", "x.h5", "x.txt"])
+def test_a_checkpoint_says_what_save_says(name: str, program: Callable[..., Any]) -> None:
+    """About the names of files."""
+    with pytest.raises(ValueError, match="must end in") as by_save:
+        program().save(name)
+    with pytest.raises(ValueError, match="must end in") as by_checkpoint:
+        tf.keras.callbacks.ModelCheckpoint(name)
+    assert str(by_save.value) == str(by_checkpoint.value)

@@ -335,3 +335,41 @@ def test_a_thousand_mistakes(program: Program) -> None:
         with pytest.raises(ValueError, match="77"):
             model.predict_on_batch(bad)
     assert np.asarray(model.predict_on_batch(X)).shape == (4, 3)
+
+
+def test_object_arrays_of_lists(program: Program) -> None:
+    """Texts of different lengths, as IMDB comes: padding is what they need."""
+    texts = np.empty(2, dtype=object)
+    texts[:] = [[1, 2, 3], [4]]
+    with pytest.raises(ValueError, match="pad_sequences"):
+        program().predict(texts, verbose=0)
+
+
+def test_nothing_to_predict(program: Program) -> None:
+    """Is told so, with callbacks too."""
+    for x, message in ((None, "`x` is missing"), (X[:0], "`x` holds no samples")):
+        for callbacks in (None, [tf.keras.callbacks.Callback()]):
+            with pytest.raises(ValueError, match=message):
+                program().predict(x, verbose=0, callbacks=callbacks)
+
+
+def test_custom_layers() -> None:
+    """Are refused when they are added."""
+
+    class Mine(tf.keras.layers.Dense):
+        pass
+
+    class Cell(tf.keras.layers.LSTMCell):
+        pass
+
+    for layer in (Mine(2), tf.keras.layers.RNN(Cell(2))):
+        with pytest.raises(NotImplementedError, match=f"{'Mine' if isinstance(layer, Mine) else 'Cell'}.*|Custom"):
+            tf.keras.Sequential([layer])
+
+
+def test_warnings_point_to_the_users_line() -> None:
+    """However many constructors lie between."""
+    for make in (lambda: tf.keras.layers.LSTM(2, input_shape=(3, 4)), lambda: tf.keras.layers.Dense(2, input_dim=3)):
+        with pytest.warns(UserWarning, match="Input") as caught:
+            make()
+        assert caught[0].filename == __file__

@@ -336,3 +336,80 @@ def test_optimizer_is_rmsprop_by_default(program: Program, data: Data) -> None:
     for model in (one, two):
         model.fit(*data, epochs=2, shuffle=False, verbose=0)
     weights_equal(one, two)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_class_weights_of_steps(loss: str, rng: np.random.Generator) -> None:
+    """Where the targets name a class a step, each step has its class' weight: the same as (N, T) sample weights."""
+    x = rng.normal(size=(8, 4, 2)).astype(np.float32)
+    classes = rng.integers(3, size=(8, 4))
+    table = np.array([0.25, 1.0, 3.0], np.float32)
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [layers.Input((4, 2)), layers.LSTM(3, return_sequences=True), layers.Dense(3, activation="softmax")]
+    )
+    model.compile("sgd", loss)
+    y = classes if loss.startswith("sparse") else np.eye(3, dtype=np.float32)[classes]
+    weights = model.get_weights()
+    expected = model.train_on_batch(x, y, sample_weight=table[classes])
+    model.set_weights(weights)
+    assert model.train_on_batch(x, y, class_weight={0: 0.25, 2: 3.0}) == expected
+    model.set_weights(weights)
+    assert model.fit(x, y, class_weight={0: 0.25, 2: 3.0}, verbose=0).history["loss"] == [pytest.approx(expected)]
+
+
+def test_a_metric_object_tells_the_models_mean(program: Program, data: Data) -> None:
+    """As long as the model is compiled with it; then it counts for itself."""
+    metric = tf.keras.metrics.MeanAbsoluteError()
+    model = program(metrics=["accuracy", metric])
+    history = model.fit(*data, batch_size=8, verbose=0).history
+    assert metric.result() == history["mean_absolute_error"][-1] > 0
+    assert [m.result() for m in model.metrics] == [history["accuracy"][-1], history["mean_absolute_error"][-1]]
+    expected = model.evaluate(*data, verbose=0)
+    assert metric.result() == expected[2]
+    with pytest.raises(RuntimeError, match="mean_absolute_error"):
+        metric.update_state([[1.0]], [[2.0]])
+    with pytest.raises(RuntimeError, match="mean_absolute_error"):
+        metric.reset_state()
+    model.reset_metrics()
+    assert metric.result() == 0
+    model.compile(loss="mse")
+    assert metric([[1.0]], [[3.0]]) == 2
+
+
+class Witness:
+    """An engine that notes what is asked of it."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            self.calls.append((name, *arguments))
+            return getattr(self._engine, name)(*arguments)
+
+        return call
+
+
+def test_a_batch_resets_in_the_same_call(program: Program, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call a batch, so that threads that train together do not mix their results."""
+    model = program()
+    model.train_on_batch(*data)
+    engine = Witness(model._engine)
+    monkeypatch.setattr(model, "_engine", engine)
+    model.train_on_batch(*data)
+    model.test_on_batch(*data)
+    assert [name for name, *_ in engine.calls] == ["train_step", "test_step"]
+
+
+def test_a_huge_call_in_parts(program: Program, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`model(x)` is computed in parts, between which it can be interrupted, with the results of one."""
+    model = program()
+    x = np.resize(data[0], (2500, 6))
+    expected = model.predict(x, batch_size=2500, verbose=0)
+    engine = Witness(model._engine)
+    monkeypatch.setattr(model, "_engine", engine)
+    np.testing.assert_array_equal(model(x), expected)
+    [(_, _, batch_size, _)] = engine.calls
+    assert batch_size < 2500

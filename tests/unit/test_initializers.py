@@ -120,3 +120,17 @@ def test_layers_use_their_initializers() -> None:
     tf.keras.Sequential([tf.keras.layers.Input((4,)), embedding])
     rows = embedding.get_weights()[0]
     assert 0.0495 < np.abs(rows).max() <= 0.05
+
+
+def test_functions_with_a_dtype() -> None:
+    """Keras passes `dtype`; a function without it works, too."""
+    seen = []
+
+    def full(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        seen.append(dtype)
+        return np.full(shape, 0.5, dtype)
+
+    for initializer in (full, lambda shape: np.full(shape, 0.5), lambda shape, **given: full(shape, **given)):
+        model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(2, kernel_initializer=initializer)])
+        np.testing.assert_array_equal(model.get_weights()[0], np.full((3, 2), 0.5))
+    assert seen == ["float32", "float32"]

@@ -1,5 +1,6 @@
 """Optimizers against their formulas in float64, on a linear model whose gradient NumPy knows."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -222,3 +223,20 @@ def test_by_name(name: str, kind: str) -> None:
 def test_configuration_round_trip(optimizer: Any) -> None:
     """An optimizer made from an optimizer's configuration has the same configuration."""
     assert type(optimizer).from_config(optimizer.get_config()).get_config() == optimizer.get_config()
+
+
+def test_the_learning_rate_as_kerass_variable(program: Callable[..., Any], data: tuple[np.ndarray, np.ndarray]) -> None:
+    """`assign`, `numpy` and arithmetic, before and while an engine holds it."""
+    model = program(optimizer=tf.keras.optimizers.Adam(0.5))
+    for rate in (0.25, 0.125):
+        model.optimizer.learning_rate.assign(rate)
+        assert float(model.optimizer.learning_rate) == rate
+        assert model.optimizer.learning_rate.numpy() == np.float32(rate)
+        assert model.optimizer.learning_rate * 2 == 2 * rate
+        model.train_on_batch(*data)
+    model.optimizer.learning_rate = 1e-3
+    assert model.optimizer.learning_rate == np.float32(1e-3)
+    assert type(model.optimizer.get_config()["learning_rate"]) is float
+    assert type(copy.deepcopy(model.optimizer.learning_rate)) is float
+    with pytest.raises(ValueError, match="learning_rate"):
+        model.optimizer.learning_rate.assign("fast")

@@ -1,6 +1,7 @@
 """What fit, evaluate and predict print."""
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -94,3 +95,24 @@ def test_printing_does_not_change_the_training(program: Program, data: Data) -> 
         weights.append(model.get_weights()[1])
     np.testing.assert_array_equal(weights[0], weights[1])
     np.testing.assert_array_equal(weights[0], weights[2])
+
+
+def test_an_array_among_the_logs(program: Program, data: Data, capsys: Captured) -> None:
+    """Its mean is shown, as Keras shows it."""
+
+    class Adds(tf.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["several"] = np.array([1.0, 2.0, 3.0])
+
+    for verbose in (1, 2):
+        program().fit(*data, callbacks=[Adds()], verbose=verbose)
+        assert " - several: 2.0000" in printed(capsys)
+
+
+def test_a_bar_without_a_terminal_is_plain(
+    program: Program, data: Data, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line of text without colours, for which nothing is imported."""
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    program().predict(data[0], verbose=1)
+    assert re.fullmatch(r"1/1 ━{20} \ds \d+(?:ms|us|s)/step\n", capsys.readouterr().out)

@@ -1,5 +1,8 @@
 """save and load_model: one file that holds architecture, weights, compilation and the optimizer's state."""
 
+import copy
+import pickle
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -196,3 +199,123 @@ def test_an_unknown_ending(program: Program, tmp_path: Path) -> None:
     """An error that says which ending there is."""
     with pytest.raises(ValueError, match=r"\.safetensors"):
         program().save(tmp_path / "model.txt")
+
+
+def trained(optimizer: Any, data: Data, program: Program) -> Any:
+    """A model after three steps."""
+    model = program(optimizer=optimizer)
+    model.fit(*data, epochs=3, shuffle=False, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_another_optimizers_state_is_left_out(
+    optimizer: str, steps: int, program: Program, data: Data, tmp_path: Path
+) -> None:
+    """With a warning; the weights are taken, the model's own optimizer goes on."""
+    path = tmp_path / "w.safetensors"
+    source = trained("adam", data, program)
+    source.save_weights(path)
+    model = program(optimizer=optimizer)
+    for _ in range(steps):
+        model.train_on_batch(*data)
+    with pytest.warns(UserWarning, match="Adam"):
+        model.load_weights(path)
+    np.testing.assert_array_equal(model.get_weights()[0], source.get_weights()[0])
+    assert model.optimizer.iterations == steps
+    model.train_on_batch(*data)
+    assert model.optimizer.iterations == steps + 1
+
+
+def weight_of(moment: str) -> str:
+    """`velocity/reader/lstm_cell_3/kernel` without the cell's number."""
+    return re.sub(r"lstm_cell\w*", "cell", moment)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_layer_that_was_frozen_in_the_file(steps: int, program: Program, data: Data, tmp_path: Path) -> None:
+    """Its moments stay as they are, with a warning; the others come from the file."""
+    path = tmp_path / "w.safetensors"
+    source = program()
+    source.get_layer("words").trainable = False
+    source.compile("adam", "categorical_crossentropy")
+    source.fit(*data, epochs=3, verbose=0)
+    source.save_weights(path)
+    saved_moments = {weight_of(name): values for name, values in source._engine.optimizer_state()[1]}
+    model = program(optimizer="adam")
+    for _ in range(steps):
+        model.train_on_batch(*data)
+
+    def load() -> None:
+        model.load_weights(path)
+        model.evaluate(*data, verbose=0)
+
+    with pytest.warns(UserWarning, match="words/embeddings"):
+        load()
+    assert model.optimizer.iterations == 3
+    moments = dict(model._engine.optimizer_state()[1])
+    for name, values in moments.items():
+        if weight_of(name) in saved_moments:
+            np.testing.assert_array_equal(values, saved_moments[weight_of(name)])
+        else:
+            assert np.any(values) == (steps > 0), name
+    model.train_on_batch(*data)
+
+
+def test_weights_that_do_not_fit_change_nothing(program: Program, data: Data, tmp_path: Path) -> None:
+    """Neither weights nor optimizer."""
+    path = tmp_path / "w.safetensors"
+    trained("adam", data, program).save_weights(path)
+    layers = tf.keras.layers
+    model = tf.keras.Sequential([layers.Input((6,)), layers.Embedding(11, 3), layers.LSTM(5), layers.Dense(3)])
+    model.compile("adam", "mse")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="shape"):
+        model.load_weights(path)
+    for one, two in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "metrics"),
+    [
+        (tf.keras.losses.MeanSquaredError, [tf.keras.metrics.MeanAbsoluteError]),
+        (tf.keras.losses.mean_squared_error, [tf.keras.losses.mean_absolute_error]),
+        ("mse", [["mae"]]),
+        (tf.keras.losses.MeanSquaredError(), {"answer": [tf.keras.metrics.MeanAbsoluteError(name="off")]}),
+    ],
+)
+def test_every_way_to_name_loss_and_metrics(
+    loss: Any, metrics: Any, program: Program, data: Data, tmp_path: Path
+) -> None:
+    """Classes, functions, names and objects come back from a file."""
+    model = program(loss=loss, metrics=metrics)
+    model.fit(*data, verbose=0)
+    loaded = load_model(saved(model, tmp_path))
+    expected = model.evaluate(*data, verbose=0, return_dict=True)
+    assert len(expected) == 2
+    assert loaded.evaluate(*data, verbose=0, return_dict=True) == expected
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_and_pickles(copied: Callable[[Any], Any], program: Program, data: Data) -> None:
+    """Like a file: weights, compilation, the optimizer's state; also before there are weights."""
+    model = trained("adam", data, program)
+    twin = copied(model)
+    assert twin.name == model.name
+    assert twin.optimizer.iterations == 3
+    histories = [m.fit(*data, verbose=0).history for m in (model, twin)]
+    assert histories[0] == histories[1]
+    unbuilt = tf.keras.Sequential([tf.keras.layers.LSTM(3)], name="later")
+    assert copied(unbuilt).get_config() == unbuilt.get_config()
+
+
+def test_json_holds_the_compilation(program: Program, data: Data) -> None:
+    """`model_from_json` compiles, as Keras does."""
+    model = program(optimizer=tf.keras.optimizers.SGD(0.25), metrics=["mae"])
+    twin = tf.keras.models.model_from_json(model.to_json())
+    assert twin.optimizer.get_config() == model.optimizer.get_config()
+    assert len(twin.evaluate(*data, verbose=0)) == 2
+    assert not tf.keras.models.model_from_json(program(compiled=False).to_json()).compiled

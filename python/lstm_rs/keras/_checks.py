@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+import os
+import sys
+import warnings
 from collections.abc import Iterable
+
+SUFFIX = ".safetensors"
+_PACKAGE = __name__.partition(".")[0]
 
 
 def not_yet(owner: str, **arguments: object) -> None:
@@ -49,3 +55,29 @@ def real(owner: str, **arguments: object) -> float:
 def unknown(kind: str, name: object, valid: Iterable[str]) -> ValueError:
     """The error for a name that stands for nothing, with the names that do."""
     return ValueError(f"Could not interpret {kind} identifier: {name!r}. Known names: {', '.join(sorted(valid))}")
+
+
+def last_axis(owner: str, axis: int) -> int:
+    """The argument `axis`, which can only be -1."""
+    if axis != -1:
+        raise NotImplementedError(f"{owner}: only axis=-1 is supported. Received: axis={axis}")
+    return axis
+
+
+def warn(message: str) -> None:
+    """Warns at the line of the user's program that led here, however deep in this package the cause lies."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
+
+
+def file_name(path: str | os.PathLike[str]) -> str:
+    """A path as text; it must name a file of the kind that models are saved to."""
+    name = os.fspath(path)
+    if not name.endswith(SUFFIX):
+        raise ValueError(
+            f"The file's name must end in `{SUFFIX}`, as in `model{SUFFIX}`; Keras' own `.keras` and `.h5` files "
+            f"come later. Received: {name!r}"
+        )
+    return name

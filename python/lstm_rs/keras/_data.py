@@ -22,6 +22,8 @@ _LARGEST = 2.0**63
 def as_array(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     """Any array-like as a NumPy array of numbers with at least one axis."""
     array: np.ndarray[Any, np.dtype[Any]] = data if isinstance(data, np.ndarray) else _from_object(data, name)
+    if array.dtype.kind == "O" and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
+        raise _ragged(name)
     if array.dtype.kind not in _NUMBERS:
         raise TypeError(f"`{name}` must hold numbers. Received an array of dtype {array.dtype}.")
     if array.ndim == 0:
@@ -30,6 +32,8 @@ def as_array(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    if data is None:
+        raise ValueError(f"`{name}` is missing: pass an array.")
     if isinstance(data, Mapping):
         raise NotImplementedError(f"`{name}`: dictionaries of arrays need functional models, which are not there yet.")
     if hasattr(data, "__next__") or hasattr(data, "element_spec"):
@@ -42,10 +46,20 @@ def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     try:
         return np.asarray(data)
     except ValueError as error:
-        raise ValueError(
-            f"`{name}` cannot become one array: its rows differ in length. "
-            "Give them one length with `keras.utils.pad_sequences`."
-        ) from error
+        raise _ragged(name) from error
+
+
+def _ragged(name: str) -> ValueError:
+    return ValueError(
+        f"`{name}` cannot become one array: its rows differ in length. "
+        "Give them one length with `keras.utils.pad_sequences`."
+    )
+
+
+def _for_engine(array: np.ndarray[Any, np.dtype[Any]], dtype: Any) -> Any:
+    """An array in C order, uncopied where it already is so; one from packed bytes may begin at an odd address."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return array if array.flags.aligned else array.copy()
 
 
 def as_ids(data: Any, name: str, place: str) -> Values:
@@ -57,12 +71,12 @@ def as_ids(data: Any, name: str, place: str) -> Values:
         dtype = _INT64
         if array.dtype.kind == "f" and not (np.abs(array) < _LARGEST).all():
             raise ValueError(f"{place} reads integers. Received: `{name}` with values that are NaN, infinite or huge")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return _for_engine(array, dtype)  # type: ignore[no-any-return]
 
 
 def as_floats(data: Any, name: str) -> Array:
     """Numbers as float32."""
-    return np.ascontiguousarray(as_array(data, name), dtype=np.float32)
+    return _for_engine(as_array(data, name), np.float32)  # type: ignore[no-any-return]
 
 
 def as_input(data: Any, dtype: str, expected: Shape, layer: str) -> Values:
@@ -115,31 +129,31 @@ def as_weights(data: Any) -> Array:
     return as_floats(data, "sample_weight")
 
 
-def class_weights(y: Any, class_weight: Mapping[int, float]) -> Array:
-    """The sample weights (N,) that give each sample the weight of its class; a class that is not listed counts 1.
+def class_weights(y: Values, sparse: bool, class_weight: Mapping[int, float]) -> Array:
+    """The sample weights that give each sample (N,), or each step (N, T), the weight of its class; by default 1.
 
-    The class is the largest entry of the last axis of `y`, or `y` itself where it holds class numbers.
+    `y` is what `as_target` returned. The class is the largest entry of its last axis, or for a sparse loss `y` itself.
     """
-    labels = as_array(y, "y")
-    if labels.ndim > 1:
-        labels = labels[..., 0] if labels.shape[-1] == 1 else labels.argmax(axis=-1)
-    if labels.ndim > 1:
-        raise ValueError(f"`class_weight` needs one class a sample. Received: y.shape={np.shape(y)}")
+    labels: np.ndarray[Any, np.dtype[Any]] = y
+    if not sparse:
+        labels = y[..., 0] if y.shape[-1] == 1 else y.argmax(axis=-1)
+    if labels.ndim > 2:
+        raise ValueError(f"`class_weight` needs one class a sample, or one a step. Received: y.shape={y.shape}")
     classes, which = np.unique(np.round(labels).astype(np.int64), return_inverse=True)
     table = np.array([class_weight.get(int(label), 1.0) for label in classes], dtype=np.float32)
-    return np.ascontiguousarray(table[which])
+    # Before NumPy 2.0 the inverse is flat.
+    return np.ascontiguousarray(table[which].reshape(labels.shape))
 
 
 def check_lengths(x: Values, y: Values | None = None, sample_weight: Array | None = None) -> None:
     """Refuses arrays with different numbers of samples."""
+    if len(x) == (len(x) if y is None else len(y)) == (len(x) if sample_weight is None else len(sample_weight)):
+        return
     lengths = {
         name: len(array) for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)) if array is not None
     }
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
-        raise ValueError(
-            f"Data cardinality is ambiguous: all arrays must have the same number of samples, but {found}."
-        )
+    found = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
+    raise ValueError(f"Data cardinality is ambiguous: all arrays must have the same number of samples, but {found}.")
 
 
 def split_validation(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -172,4 +186,10 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
 
 
 def _matches(shape: tuple[int, ...], expected: Shape) -> bool:
-    return len(shape) == len(expected) and all(e is None or s == e for s, e in zip(shape, expected, strict=True))
+    if len(shape) != len(expected):
+        return False
+    # A loop, because this runs twice a step and a generator costs more than the comparison.
+    for size, wanted in zip(shape, expected, strict=True):  # noqa: SIM110
+        if wanted is not None and size != wanted:
+            return False
+    return True

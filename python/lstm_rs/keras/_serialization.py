@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
+from lstm_rs.keras._checks import unknown
 from lstm_rs.keras._types import Config
 
 T = TypeVar("T", bound="Described")
@@ -35,12 +36,14 @@ class Described:
 def serialize(obj: Any) -> Config:
     """An object in Keras' JSON form; a plain function is written by its name."""
     if isinstance(obj, Described) or (hasattr(obj, "get_config") and not isinstance(obj, type)):
-        return {
+        described = {
             "module": getattr(obj, "_module", type(obj).__module__),
             "class_name": type(obj).__name__,
             "config": obj.get_config(),
             "registered_name": None,
         }
+        build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
+        return described if build_config is None else {**described, "build_config": build_config}
     name = getattr(obj, "__name__", None)
     if callable(obj) and name is not None:
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
@@ -62,21 +65,18 @@ def serialize_value(value: Any) -> Any:
     return serialize(value)
 
 
-def deserialize(
-    config: Mapping[str, Any], known: Mapping[str, Any], kind: str, custom_objects: Mapping[str, Any] | None = None
-) -> Any:
-    """The object that `serialize` described; `known` and `custom_objects` map class names to classes or functions."""
+def deserialize(config: Mapping[str, Any], known: Mapping[str, Any], kind: str) -> Any:
+    """The object that `serialize` described; `known` maps names to classes or functions."""
     class_name = config.get("class_name")
     if not isinstance(class_name, str):
         raise ValueError(f"The configuration of a {kind} needs a `class_name`. Received: {dict(config)}")
     name = str(config.get("config")) if class_name == "function" else class_name
-    cls = (custom_objects or {}).get(name, known.get(name))
+    cls = known.get(name)
     if cls is None:
-        from lstm_rs.keras._checks import unknown
-
-        raise unknown(kind, name, [*known, *(custom_objects or {})])
-    if not isinstance(cls, type):
-        return cls
+        raise unknown(kind, name, known)
+    if class_name == "function" or not isinstance(cls, type):
+        # A function may stand for an object: the loss function `mean_absolute_error` for the metric.
+        return cls() if isinstance(cls, type) else cls
     arguments = dict(config.get("config") or {})
     build = getattr(cls, "from_config", None)
     return build(arguments) if build is not None else cls(**arguments)

@@ -124,7 +124,7 @@ def serialize(activation: Activation) -> str:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
-    """The activation function that `serialize` named."""
+    """The activation function that `serialize` named; `custom_objects` is accepted as in Keras, and unused."""
     return get(config)
 
 

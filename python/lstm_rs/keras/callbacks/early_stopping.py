@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
+from lstm_rs.keras._checks import warn
 from lstm_rs.keras._types import Array, Logs
 from lstm_rs.keras.callbacks.monitor import MonitorCallback
 
@@ -95,8 +94,5 @@ class EarlyStopping(MonitorCallback):
         logs = logs or {}
         value: float | None = logs.get(self.monitor)
         if value is None:
-            warnings.warn(
-                f"Early stopping watches `{self.monitor}`, which is not available. Available: {', '.join(logs)}",
-                stacklevel=2,
-            )
+            warn(f"Early stopping watches `{self.monitor}`, which is not available. Available: {', '.join(logs)}")
         return value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 
+from lstm_rs.keras._checks import file_name, warn
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.monitor import MonitorCallback
 
@@ -42,7 +42,7 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, initial_value_threshold)
         self.verbose = verbose
-        self.filepath = os.fspath(filepath)
+        self.filepath = file_name(filepath)
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
@@ -51,10 +51,6 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = 0
         if save_freq != "epoch" and not isinstance(save_freq, int):
             raise ValueError(f"`save_freq` must be 'epoch' or a number of batches. Received: save_freq={save_freq!r}")
-        if not self.filepath.endswith(".safetensors"):
-            raise ValueError(
-                f"The name of a checkpoint must end in `.safetensors`. Received: filepath={self.filepath!r}"
-            )
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Saves where `save_freq` batches have passed."""
@@ -98,7 +94,7 @@ class ModelCheckpoint(MonitorCallback):
             return True
         current = logs.get(self.monitor)
         if current is None:
-            warnings.warn(f"Can save best model only with {self.monitor} available.", stacklevel=2)
+            warn(f"Can save best model only with {self.monitor} available.")
             return True
         if self.monitor_op is None:
             self._set_monitor_op()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable
 
+from lstm_rs.keras._checks import warn
 from lstm_rs.keras.callbacks.callback import Callback
 
 
@@ -24,7 +24,7 @@ class MonitorCallback(Callback):
     ) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode {mode!r} is unknown, 'auto' is used instead.", stacklevel=3)
+            warn(f"{type(self).__name__} mode {mode!r} is unknown, 'auto' is used instead.")
             mode = "auto"
         self.monitor = monitor
         self.mode = mode
@@ -44,7 +44,7 @@ class MonitorCallback(Callback):
             return True
         for metric in getattr(self.model, "metrics", []):
             if metric.name == name:
-                return bool(metric._direction == "down")
+                return bool(metric.direction == "down")
         raise ValueError(
             f"{type(self).__name__} cannot tell whether '{self.monitor}' should become larger or smaller. "
             "Pass mode='max' or mode='min'."

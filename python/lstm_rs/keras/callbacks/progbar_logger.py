@@ -7,10 +7,13 @@ On a terminal the line moves, up to twenty times a second; elsewhere it is writt
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.callback import Callback
@@ -22,7 +25,7 @@ _INTERVAL = 0.05
 class ProgbarLogger(Callback):
     """Shows progress, loss and metrics: with `verbose` 1 a bar, with 2 one line an epoch.
 
-    The bar is drawn with `rich`, which is imported at the first bar; without it there is one line an epoch.
+    On a terminal the bar moves where `rich` is installed, which is imported at the first bar.
     """
 
     def __init__(self) -> None:
@@ -122,9 +125,9 @@ class _Line:
         self._first_step_done: float | None = None
         self._steps = 0
         self._next_update = 0.0
-        self._console = _console() if bar else None
+        self._console = _console() if bar and _is_terminal() else None
         self._live: Any = None
-        if self._console is not None and self._console.is_terminal and not self._console.is_jupyter:
+        if self._console is not None:
             from rich.live import Live
 
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -157,10 +160,11 @@ class _Line:
                 highlight=False,
                 overflow="ignore",
             )
+        elif self._bar:
+            print("".join(text for text, _ in self._parts(step, logs, now, final=True)), flush=True)
         else:
-            seconds = f"{now - self._started:.0f}s"
-            print(f"{step}/{self._target} - {seconds} - {self._per_step(step, now)}{_values(logs)}")
-            sys.stdout.flush()
+            per_step = _duration(self._seconds_per_step(step, now))
+            print(f"{step}/{self._target} - {now - self._started:.0f}s - {per_step}/step{_values(logs)}", flush=True)
 
     def close(self) -> None:
         """Takes the moving line away."""
@@ -171,23 +175,25 @@ class _Line:
     def _styled(self, step: int, logs: Logs, now: float, final: bool) -> Any:
         from rich.text import Text
 
+        overflow: Any = "ignore" if final else "ellipsis"
+        return Text.assemble(*self._parts(step, logs, now, final), no_wrap=True, overflow=overflow)
+
+    def _parts(self, step: int, logs: Logs, now: float, final: bool) -> list[tuple[str, str]]:
+        """The bar's line as pieces of text, each with its style."""
         digits = len(str(self._target))
         done = int(_WIDTH * step / self._target) if self._target else 0
         elapsed = now - self._started
         per_step = self._seconds_per_step(step, now)
         clock = f"{elapsed:.0f}s" if final else _eta(per_step * (self._target - step))
-        text = Text(no_wrap=True, overflow="ignore" if final else "ellipsis")
-        text.append(f"{step:>{digits}}/{self._target}", "bold")
-        text.append(" ")
-        text.append("━" * done, "green")
-        text.append("━" * (_WIDTH - done), "white")
-        text.append(" ")
-        text.append(clock, "bold")
-        text.append(f" {_duration(per_step)}/step{_values(logs)}")
-        return text
-
-    def _per_step(self, step: int, now: float) -> str:
-        return f"{_duration(self._seconds_per_step(step, now))}/step"
+        return [
+            (f"{step:>{digits}}/{self._target}", "bold"),
+            (" ", ""),
+            ("━" * done, "green"),
+            ("━" * (_WIDTH - done), "white"),
+            (" ", ""),
+            (clock, "bold"),
+            (f" {_duration(per_step)}/step{_values(logs)}", ""),
+        ]
 
     def _seconds_per_step(self, step: int, now: float) -> float:
         if self._first_step_done is not None and step > 1:
@@ -195,8 +201,13 @@ class _Line:
         return (now - self._started) / step if step else 0.0
 
 
+def _is_terminal() -> bool:
+    return bool(getattr(sys.stdout, "isatty", bool)())
+
+
+@functools.cache
 def _console() -> Any:
-    """A console of `rich`, or None without it."""
+    """A console of `rich`, or None without it; one for all lines, as making it takes longer than many a prediction."""
     try:
         from rich.console import Console
     except ImportError:
@@ -218,6 +229,8 @@ def _duration(seconds: float) -> str:
 
 
 def _values(logs: Logs) -> str:
+    # A callback may have put an array among the numbers; as in Keras, its mean is shown.
+    numbers = {name: float(np.mean(value)) for name, value in logs.items()}
     return "".join(
-        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in logs.items()
+        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in numbers.items()
     )

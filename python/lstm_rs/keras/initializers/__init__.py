@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,8 +95,8 @@ def serialize(initializer: Any) -> Config:
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> AnyInitializer:
-    """The initializer that `serialize` described."""
-    result: AnyInitializer = _serialization.deserialize(config, _BY_NAME, "initializer", custom_objects)
+    """The initializer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    result: AnyInitializer = _serialization.deserialize(config, _BY_NAME, "initializer")
     return result
 
 
@@ -105,12 +106,22 @@ def drawn_by_engine(initializer: AnyInitializer | None) -> bool:
 
 
 def values(initializer: AnyInitializer, shape: tuple[int, ...], owner: str) -> Array:
-    """What an initializer gives for a shape, checked."""
+    """What an initializer gives for a shape, and for a dtype where it asks for one as Keras' do; checked."""
     assert initializer is not None
-    result = np.ascontiguousarray(initializer(shape), dtype=np.float32)
+    result = np.ascontiguousarray(
+        initializer(shape, dtype="float32") if _takes_dtype(initializer) else initializer(shape), dtype=np.float32
+    )
     if result.shape != shape:
         raise ValueError(f"{owner}: the initializer returned shape {result.shape} for a weight of shape {shape}.")
     return result
+
+
+def _takes_dtype(initializer: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(initializer).parameters.values()
+    except ValueError:  # a function in C that does not tell
+        return False
+    return any(parameter.name == "dtype" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 glorot_normal = GlorotNormal

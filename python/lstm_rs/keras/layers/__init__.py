@@ -15,9 +15,10 @@ from lstm_rs.keras.layers.input import Input, InputLayer
 from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
 from lstm_rs.keras.layers.rnn import RNN
 
-_BY_NAME: dict[str, type[Layer]] = {
+BY_NAME: dict[str, type[Layer]] = {
     cls.__name__: cls for cls in (Activation, Dense, Embedding, InputLayer, LSTM, LSTMCell, RNN)
 }
+"""The layers there are: the engine knows them by these names."""
 
 
 def serialize(layer: Layer) -> Config:
@@ -26,12 +27,12 @@ def serialize(layer: Layer) -> Config:
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Layer:
-    """The layer that `serialize` described.
+    """The layer that `serialize` described; `custom_objects` is accepted as in Keras, and unused.
 
     Raises:
         ValueError: for a class that is not known, with those that are.
     """
-    layer: Layer = _serialization.deserialize(config, _BY_NAME, "layer", custom_objects)
+    layer: Layer = _serialization.deserialize(config, BY_NAME, "layer")
     return layer
 
 

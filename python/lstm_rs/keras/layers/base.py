@@ -8,12 +8,11 @@ each layer where its weights lie. To add a layer, write one class that keeps its
 from __future__ import annotations
 
 import math
-import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from lstm_rs.keras import activations, initializers
-from lstm_rs.keras._checks import not_yet
+from lstm_rs.keras._checks import not_yet, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -22,7 +21,7 @@ from lstm_rs.keras.layers.weight import Weight, WeightSlice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FLOAT32_POLICY = {
+FLOAT32_POLICY = {
     "module": "keras",
     "class_name": "DTypePolicy",
     "config": {"name": "float32"},
@@ -46,7 +45,7 @@ class Layer(Described):
     """
 
     _module: ClassVar[str] = "keras.layers"
-    _takes_ids: ClassVar[bool] = False
+    takes_ids: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -63,22 +62,19 @@ class Layer(Described):
         input_shape = kwargs.pop("input_shape", None)
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to {cls}: {kwargs}")
-        self._input_shape_arg: tuple[int | None, ...] | None = None
+        self.given_input_shape: tuple[int | None, ...] | None = None
         if input_dim is not None or input_shape is not None:
-            warnings.warn(
-                "Prefer an `Input(shape)` as the first layer of a model to the argument `input_shape` or `input_dim`.",
-                stacklevel=3,
-            )
-            self._input_shape_arg = (input_dim,) if input_dim is not None else tuple(input_shape)
+            warn("Prefer an `Input(shape)` as the first layer of a model to the argument `input_shape` or `input_dim`.")
+            self.given_input_shape = (input_dim,) if input_dim is not None else tuple(input_shape)
         not_yet(cls, activity_regularizer=activity_regularizer)
         _check_dtype(dtype, cls)
         self.activity_regularizer = None
         self.name = checked_name(name, cls)
         self.autocast = autocast
         self._trainable = bool(trainable)
-        self._place: WeightSlice | None = None
-        self._model: weakref.ref[Any] | None = None
-        self._build_shape: Shape | None = None
+        self.place: WeightSlice | None = None
+        self.build_shape: Shape | None = None
+        self._owner: weakref.ref[Any] | None = None
 
     @property
     def trainable(self) -> bool:
@@ -90,6 +86,11 @@ class Layer(Described):
         self._trainable = bool(value)
 
     @property
+    def trains(self) -> bool:
+        """Whether training changes the weights, all that says so considered: a recurrent layer asks its cell, too."""
+        return self._trainable
+
+    @property
     def dtype(self) -> str:
         """The type of weights and outputs: `float32`."""
         return "float32"
@@ -99,32 +100,32 @@ class Layer(Described):
     @property
     def built(self) -> bool:
         """Whether the layer has its weights."""
-        return self._place is not None
+        return self.place is not None
 
     @property
     def weights(self) -> list[Weight]:
         """The weights, in the order of `get_weights()`; none before the model is built."""
-        return [] if self._place is None else self._place.weights()
+        return [] if self.place is None else self.place.weights()
 
     variables = weights
 
     @property
     def trainable_weights(self) -> list[Weight]:
         """The weights that training changes."""
-        return self.weights if self.trainable else []
+        return self.weights if self.trains else []
 
     trainable_variables = trainable_weights
 
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """The weights that training leaves alone."""
-        return [] if self.trainable else self.weights
+        return [] if self.trains else self.weights
 
     non_trainable_variables = non_trainable_weights
 
     def get_weights(self) -> list[Array]:
         """Copies of the weights; an empty list before the model is built."""
-        return [] if self._place is None else self._place.get()
+        return [] if self.place is None else self.place.get()
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replaces all weights.
@@ -132,8 +133,8 @@ class Layer(Described):
         Raises:
             ValueError: for another number of weights or other shapes; then nothing changes.
         """
-        if self._place is not None:
-            self._place.set(weights, f"layer '{self.name}'")
+        if self.place is not None:
+            self.place.set(weights, f"layer '{self.name}'")
         elif len(weights):
             raise ValueError(
                 f"`set_weights` on layer '{self.name}' received {len(weights)} weights, but the layer is not built: "
@@ -146,7 +147,7 @@ class Layer(Described):
         Raises:
             ValueError: before the model is built.
         """
-        if self._place is None:
+        if self.place is None:
             raise ValueError(
                 f"The parameters of layer '{self.name}' cannot be counted, the layer is not built. "
                 "Build its model first, with `model.build(input_shape)` or an `Input` as first layer."
@@ -159,7 +160,7 @@ class Layer(Described):
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
-        config: Config = {"name": self.name, "trainable": self.trainable, "dtype": dict(_FLOAT32_POLICY)}
+        config: Config = {"name": self.name, "trainable": self.trainable, "dtype": dict(FLOAT32_POLICY)}
         for name in self._arguments:
             value = getattr(self, name)
             config[name] = activations.serialize(value) if name.endswith("activation") else serialize_value(value)
@@ -167,7 +168,22 @@ class Layer(Described):
 
     def get_build_config(self) -> Config | None:
         """The input shape a built layer has in its model."""
-        return None if self._build_shape is None else {"input_shape": list(self._build_shape)}
+        return None if self.build_shape is None else {"input_shape": list(self.build_shape)}
+
+    @property
+    def owner(self) -> Any:
+        """The model that the layer is part of; None without one."""
+        return None if self._owner is None else self._owner()
+
+    def adopted(self, model: Any, place: WeightSlice | None, shape: Shape) -> None:
+        """A model was built with this layer: here its weights lie, and this is the shape of its input."""
+        self._owner = weakref.ref(model)
+        self.place = place
+        self.build_shape = shape
+
+    def released(self) -> None:
+        """The layer is no longer part of its model; it keeps its weights."""
+        self._owner = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not supported yet: a layer computes inside a `Sequential`."""
@@ -179,7 +195,7 @@ class Layer(Described):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
-    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+    def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """The first values of a weight where Python has them; None where the engine draws them.
 
         An initializer written in Python, or holding an array, is such a case: the configuration cannot tell it to the

@@ -8,6 +8,7 @@ from lstm_rs.keras import activations, initializers
 from lstm_rs.keras._checks import not_yet, positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.weight import WeightAttribute
 
 
 class Dense(Layer):
@@ -54,6 +55,9 @@ class Dense(Layer):
         "bias_constraint",
         "quantization_config",
     )
+
+    kernel = WeightAttribute()
+    bias = WeightAttribute()
 
     def __init__(
         self,

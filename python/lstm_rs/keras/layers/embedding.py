@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lstm_rs.keras import initializers
-from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras._checks import not_yet, positive_int, warn
 from lstm_rs.keras._types import Array, Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.weight import WeightAttribute
 
 
 class Embedding(Layer):
@@ -52,7 +52,9 @@ class Embedding(Layer):
         "mask_zero",
         "quantization_config",
     )
-    _takes_ids: ClassVar[bool] = True
+    takes_ids: ClassVar[bool] = True
+
+    embeddings = WeightAttribute()
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class Embedding(Layer):
             quantization_config=quantization_config,
         )
         if kwargs.pop("input_length", None) is not None:
-            warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=2)
+            warn("Argument `input_length` is deprecated. Just remove it.")
         super().__init__(**kwargs)
         self.input_dim = positive_int("Embedding", input_dim=input_dim)
         self.output_dim = positive_int("Embedding", output_dim=output_dim)
@@ -104,5 +106,6 @@ class Embedding(Layer):
         """The input's shape with `output_dim` at the end."""
         return (*input_shape, self.output_dim)
 
-    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
-        return super()._first_values(weight, shape) if self._given is None else self._given
+    def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        """The argument `weights` where it was given."""
+        return super().first_values(weight, shape) if self._given is None else self._given

@@ -16,7 +16,7 @@ class KerasTensor:
     """What `Input` returns: a place for data, with a shape and a dtype and no values."""
 
     def __init__(self, layer: InputLayer) -> None:
-        self._layer = layer
+        self.layer = layer
         self.shape = layer.batch_shape
         self.dtype = layer.input_dtype
         self.name = layer.name

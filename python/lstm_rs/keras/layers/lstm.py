@@ -11,6 +11,7 @@ from lstm_rs.keras._checks import not_yet, positive_int
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.rnn import RNN, Cell
+from lstm_rs.keras.layers.weight import WeightAttribute
 
 T = TypeVar("T")
 
@@ -77,6 +78,10 @@ class LSTMCell(Cell):
         "seed",
     )
 
+    kernel = WeightAttribute()
+    recurrent_kernel = WeightAttribute()
+    bias = WeightAttribute()
+
     def __init__(
         self,
         units: int,
@@ -139,11 +144,12 @@ class LSTMCell(Cell):
         """The size of h."""
         return self.units
 
-    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+    def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        """As every layer's, with ones in the bias for the forget gate."""
         if weight == "recurrent_kernel":
             weight = "recurrent"
         if weight != "bias" or not self.unit_forget_bias or initializers.drawn_by_engine(self.bias_initializer):
-            return super()._first_values(weight, shape)
+            return super().first_values(weight, shape)
         # As in Keras: the initializer fills the input gate's slice, then the last two gates' in one go.
         assert self.bias_initializer is not None
         u = self.units
@@ -298,6 +304,7 @@ class LSTM(RNN):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
+            trainable=kwargs.get("trainable", True),
             name="lstm_cell",
         )
         super().__init__(
@@ -317,5 +324,5 @@ class LSTM(RNN):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Any = None) -> LSTM:
-        """A layer from what `get_config()` returned."""
+        """A layer from what `get_config()` returned; `custom_objects` is accepted as in Keras, and unused."""
         return cls(**config)

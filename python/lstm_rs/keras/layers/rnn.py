@@ -9,6 +9,7 @@ from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import not_yet
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.weight import WeightSlice
 
 
 class Cell(Layer):
@@ -79,6 +80,25 @@ class RNN(Layer):
         self.unroll = bool(unroll)
         self.zero_output_for_mask = bool(zero_output_for_mask)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Setting it sets the cell's, too; then `compile()` again."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = self.cell.trainable = bool(value)
+
+    @property
+    def trains(self) -> bool:
+        """Whether both the layer and its cell are trainable."""
+        return self._trainable and self.cell.trains
+
+    def adopted(self, model: Any, place: WeightSlice | None, shape: Shape) -> None:
+        """Hands the weights on to the cell, whose input is one step."""
+        super().adopted(model, place, shape)
+        self.cell.adopted(model, place, (shape[0], *shape[2:]))
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, units), or (batch, time, units) with `return_sequences`."""
         batch, time = input_shape[0], input_shape[1]
@@ -90,14 +110,15 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> RNN:
-        """A layer from what `get_config()` returned."""
+        """A layer from what `get_config()` returned; `custom_objects` is accepted as in Keras, and unused."""
         from lstm_rs.keras import layers
 
         config = dict(config)
         cell: Any = config.pop("cell")
         if isinstance(cell, Mapping):
-            cell = layers.deserialize(cell, custom_objects)
+            cell = layers.deserialize(cell)
         return cls(cell, **config)
 
-    def _first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
-        return self.cell._first_values(weight, shape)
+    def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        """The cell's."""
+        return self.cell.first_values(weight, shape)

@@ -37,7 +37,7 @@ class WeightSlice(NamedTuple):
 
     def get(self) -> list[Array]:
         """Copies of the values."""
-        return self.engine.get_weights()[self.start : self.stop]
+        return self.engine.get_weights(self.start, self.stop)
 
     def set(self, values: Sequence[Any], owner: str) -> None:
         """Replaces the values, all or none."""
@@ -54,9 +54,7 @@ class WeightSlice(NamedTuple):
                     f"{owner}: the weight '{spec.path}' has shape {spec.shape}. Received shape {array.shape}"
                 )
             arrays.append(array)
-        every = self.engine.get_weights()
-        every[self.start : self.stop] = arrays
-        self.engine.set_weights(every)
+        self.engine.set_weights(arrays, self.start)
 
     def weights(self) -> list[Weight]:
         """One view a weight."""
@@ -90,7 +88,26 @@ class Weight:
         self._place.set([value], f"weight '{self.path}'")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[Any]]:
+        if copy is False:
+            raise ValueError("The values of a weight lie in the engine: they cannot be had without a copy.")
         return self.numpy().astype(dtype or np.float32, copy=False)
 
     def __repr__(self) -> str:
         return f"<Weight path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+class WeightAttribute:
+    """A weight as an attribute of its layer, such as `dense.kernel`; None where the layer does without it.
+
+    As in Keras, there is no such attribute before the layer has its weights.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        if not layer.built:
+            raise AttributeError(f"You must build the layer before accessing `{self._name}`.")
+        return next((weight for weight in layer.weights if weight.name == self._name), None)

@@ -74,8 +74,8 @@ def serialize(loss: Any) -> Any:
 
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The loss that `serialize` described."""
-    return get(name) if isinstance(name, str) else _serialization.deserialize(name, _BY_NAME, "loss", custom_objects)
+    """The loss that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    return get(name) if isinstance(name, str) else _serialization.deserialize(name, _BY_NAME, "loss")
 
 
 def resolve(identifier: Any) -> Loss:

@@ -23,11 +23,11 @@ from lstm_rs.keras.losses.losses import (
 def _each(loss: Loss, y_true: Any, y_pred: Any) -> Array:
     """The loss of each row along the last axis, each reduced by itself."""
     predictions = as_floats(y_pred, "y_pred")
-    targets = as_target(y_true, predictions.shape, loss._sparse, loss.name)
+    targets = as_target(y_true, predictions.shape, loss.sparse, loss.name)
     shape = predictions.shape[:-1]
     rows = predictions.reshape(-1, 1, predictions.shape[-1])
-    target_rows = targets.reshape(-1, 1) if loss._sparse else targets.reshape(-1, 1, targets.shape[-1])
-    spec = json.dumps(loss._spec())
+    target_rows = targets.reshape(-1, 1) if loss.sparse else targets.reshape(-1, 1, targets.shape[-1])
+    spec = json.dumps(loss.spec())
     values = [_engine.loss_value(spec, target_rows[i], rows[i], None) for i in range(len(rows))]
     return np.asarray(values, dtype=np.float32).reshape(shape)
 

@@ -38,7 +38,7 @@ class Loss(Described):
 
     _module: ClassVar[str] = "keras.losses"
     _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction")
-    _sparse: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
@@ -54,10 +54,10 @@ class Loss(Described):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The loss of predictions, weighted by `sample_weight` where it is given."""
         predictions = as_floats(y_pred, "y_pred")
-        targets = as_target(y_true, predictions.shape, self._sparse, self.name)
+        targets = as_target(y_true, predictions.shape, self.sparse, self.name)
         weights = None if sample_weight is None else as_weights(sample_weight)
-        return _engine.loss_value(json.dumps(self._spec()), targets, predictions, weights)
+        return _engine.loss_value(json.dumps(self.spec()), targets, predictions, weights)
 
-    def _spec(self) -> Config:
+    def spec(self) -> Config:
         """The JSON form that the engine reads."""
         return serialize(self)

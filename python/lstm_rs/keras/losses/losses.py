@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import last_axis, real
 from lstm_rs.keras.losses.loss import Loss
-
-
-def _last_axis(owner: str, axis: int) -> int:
-    if axis != -1:
-        raise NotImplementedError(f"{owner}: only axis=-1 is supported. Received: axis={axis}")
-    return axis
 
 
 class MeanSquaredError(Loss):
@@ -78,7 +72,7 @@ class CategoricalCrossentropy(Loss):
         super().__init__(name, reduction, dtype)
         self.from_logits = bool(from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
-        self.axis = _last_axis(type(self).__name__, axis)
+        self.axis = last_axis(type(self).__name__, axis)
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -99,7 +93,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "from_logits", "ignore_class")
-    _sparse: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -115,7 +109,7 @@ class SparseCategoricalCrossentropy(Loss):
             raise NotImplementedError(f"{type(self).__name__}: the argument `ignore_class` is not supported yet.")
         self.from_logits = bool(from_logits)
         self.ignore_class = None
-        self.axis = _last_axis(type(self).__name__, axis)
+        self.axis = last_axis(type(self).__name__, axis)
 
 
 class BinaryCrossentropy(Loss):
@@ -144,7 +138,7 @@ class BinaryCrossentropy(Loss):
         super().__init__(name, reduction, dtype)
         self.from_logits = bool(from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
-        self.axis = _last_axis(type(self).__name__, axis)
+        self.axis = last_axis(type(self).__name__, axis)
 
 
 __all__ = [

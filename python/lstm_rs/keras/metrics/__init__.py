@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,10 +74,10 @@ def serialize(metric: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The metric that `serialize` described."""
+    """The metric that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
     if isinstance(config, str):
         return get(config)
-    return _serialization.deserialize(config, _BY_NAME, "metric", custom_objects)
+    return _serialization.deserialize(config, _BY_NAME, "metric")
 
 
 def resolve(identifier: Any) -> Metric:
@@ -98,7 +97,7 @@ def resolve(identifier: Any) -> Metric:
             raise NotImplementedError(f"Metrics written in Python are not supported. Received: {identifier!r}")
         if isinstance(identifier, str):
             metric.name = identifier
-        return copy.copy(metric)
+        return metric
     from lstm_rs.keras import losses
 
     name = getattr(metric, "__name__", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import last_axis, real
 from lstm_rs.keras.metrics.metric import Metric
 
 
@@ -22,7 +22,7 @@ class BinaryAccuracy(Metric):
     """
 
     _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "threshold")
-    _direction: ClassVar[str] = "up"
+    direction: ClassVar[str] = "up"
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
         if threshold is not None and (threshold <= 0 or threshold >= 1):
@@ -39,7 +39,7 @@ class CategoricalAccuracy(Metric):
         dtype: Accepted as in Keras.
     """
 
-    _direction: ClassVar[str] = "up"
+    direction: ClassVar[str] = "up"
 
     def __init__(self, name: str = "categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(dtype, name)
@@ -53,8 +53,8 @@ class SparseCategoricalAccuracy(Metric):
         dtype: Accepted as in Keras.
     """
 
-    _sparse: ClassVar[bool] = True
-    _direction: ClassVar[str] = "up"
+    sparse: ClassVar[bool] = True
+    direction: ClassVar[str] = "up"
 
     def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(dtype, name)
@@ -106,11 +106,9 @@ class CategoricalCrossentropy(Metric):
         axis: int = -1,
     ) -> None:
         super().__init__(dtype, name)
-        if axis != -1:
-            raise NotImplementedError(f"{type(self).__name__}: only axis=-1 is supported. Received: axis={axis}")
         self.from_logits = bool(from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
-        self.axis = axis
+        self.axis = last_axis(type(self).__name__, axis)
 
 
 class SparseCategoricalCrossentropy(Metric):
@@ -125,7 +123,7 @@ class SparseCategoricalCrossentropy(Metric):
     """
 
     _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "from_logits", "ignore_class", "axis")
-    _sparse: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -138,11 +136,9 @@ class SparseCategoricalCrossentropy(Metric):
         super().__init__(dtype, name)
         if ignore_class is not None:
             raise NotImplementedError(f"{type(self).__name__}: the argument `ignore_class` is not supported yet.")
-        if axis != -1:
-            raise NotImplementedError(f"{type(self).__name__}: only axis=-1 is supported. Received: axis={axis}")
         self.from_logits = bool(from_logits)
         self.ignore_class = None
-        self.axis = axis
+        self.axis = last_axis(type(self).__name__, axis)
 
 
 class BinaryCrossentropy(Metric):

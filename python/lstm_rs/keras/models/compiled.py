@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lstm_rs._engine import Engine
 from lstm_rs.keras import losses, metrics, optimizers
 from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
@@ -25,11 +26,18 @@ class Compiled:
         weighted_metrics: Any,
         settings: Mapping[str, Any],
     ) -> None:
+        loss, metrics, weighted_metrics = (_instances(argument) for argument in (loss, metrics, weighted_metrics))
         self.optimizer: Optimizer = optimizers.get(optimizer)
         self.loss = loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
         self.metrics = _as_list("metrics", metrics)
         self.weighted_metrics = _as_list("weighted_metrics", weighted_metrics)
-        self._settings = {**settings, "metrics": metrics, "weighted_metrics": weighted_metrics, "loss": loss}
+        self.given = {
+            "loss": loss,
+            "loss_weights": None,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            **settings,
+        }
         if isinstance(self.loss, (list, tuple, Mapping)) and "class_name" not in self.loss:
             raise NotImplementedError(f"A model with one output takes one loss. Received: loss={loss!r}")
         # Names are looked up now, so that a wrong one is told here and not at the first batch.
@@ -53,13 +61,7 @@ class Compiled:
         """The arguments of `compile`, ready for JSON, as Keras writes them."""
         return {
             "optimizer": serialize(self.optimizer),
-            "loss": serialize_value(self._settings["loss"]),
-            "loss_weights": None,
-            "metrics": serialize_value(self._settings["metrics"]),
-            "weighted_metrics": serialize_value(self._settings["weighted_metrics"]),
-            "run_eagerly": self._settings["run_eagerly"],
-            "steps_per_execution": self._settings["steps_per_execution"],
-            "jit_compile": self._settings["jit_compile"],
+            **{name: serialize_value(value) for name, value in self.given.items()},
         }
 
 
@@ -90,12 +92,18 @@ class Resolved:
         """The engine's results by name."""
         return {name: results[index] for name, index in self._order}
 
+    def attach(self, engine: Engine | None) -> None:
+        """Lets optimizer and metrics read what this engine holds of them; None ends that."""
+        self.optimizer.attach(engine)
+        for index, metric in enumerate(self.metrics, 1):
+            metric.attach(engine, index)
+
     def spec(self) -> str:
         """The JSON that the engine compiles."""
         return json.dumps(
             {
                 "optimizer": serialize(self.optimizer),
-                "loss": [self.loss._spec()],
+                "loss": [self.loss.spec()],
                 "metrics": [[serialize(metric) for metric in self.plain]],
                 "weighted_metrics": [[serialize(metric) for metric in self.weighted]],
             }
@@ -118,6 +126,15 @@ def _as_list(argument: str, value: Any) -> list[Any]:
     for item in value:
         flat.extend(_as_list(argument, item) if isinstance(item, (list, tuple)) else [item])
     return flat
+
+
+def _instances(argument: Any) -> Any:
+    """Losses and metrics as they can be written to a file: a class, which Keras takes too, stands for its instance."""
+    if isinstance(argument, (list, tuple)):
+        return [_instances(item) for item in argument]
+    if isinstance(argument, Mapping) and "class_name" not in argument:
+        return {name: _instances(item) for name, item in argument.items()}
+    return argument() if isinstance(argument, type) else argument
 
 
 def _is_shape_dependent(identifier: Any, names: tuple[str, ...]) -> bool:

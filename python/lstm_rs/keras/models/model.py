@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from lstm_rs._engine import Engine
@@ -15,7 +15,7 @@ from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Array, Config, Shape
-from lstm_rs.keras.layers.base import _FLOAT32_POLICY, Layer
+from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import Weight, WeightSlice, weight_specs
 from lstm_rs.keras.models.trainer import Trainer
 
@@ -35,20 +35,29 @@ class Model(Trainer):
             "yet: use keras.Sequential."
         )
 
-    def _init_model(self, name: str | None, trainable: bool, seed: int | None = None) -> None:
+    def _init_model(self, name: str | None, trainable: bool) -> None:
         Trainer.__init__(self)
         self.name = checked_name(name, type(self).__name__)
-        self.trainable = bool(trainable)
+        self._trainable = bool(trainable)
         self._engine = None
         self._input_batch_shape: Shape | None = None
-        self._given_seed = seed
-        self._built_trainable: list[Any] | None = None
+        self._built_trainable: list[bool] | None = None
+
+    @cached_property
+    def _seed(self) -> int:  # type: ignore[override]
+        """Drawn when it is first needed, so that a model that is never built takes no seed."""
+        return next_seed()
 
     @property
-    def _seed(self) -> int:  # type: ignore[override]
-        if self._given_seed is None:
-            self._given_seed = next_seed()
-        return self._given_seed
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Setting it sets every layer's, too; then `compile()` again."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self.layers:
+            layer.trainable = value
 
     @property
     def layers(self) -> list[Layer]:
@@ -71,10 +80,9 @@ class Model(Trainer):
         Nothing changes where the engine refuses the model.
         """
         for layer in self.layers:
-            owner = None if layer._model is None else layer._model()
-            if owner is not None and owner is not self:
+            if layer.owner not in (None, self):
                 raise NotImplementedError(
-                    f"Layer '{layer.name}' is part of model '{owner.name}': sharing layers between models is not "
+                    f"Layer '{layer.name}' is part of model '{layer.owner.name}': sharing layers between models is not "
                     "supported yet."
                 )
         engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers[0])], self._seed)
@@ -86,8 +94,8 @@ class Model(Trainer):
             place = places.get(layer.name)
             if place is None:
                 continue
-            if layer._place is not None:
-                kept = layer._place.get()
+            if layer.place is not None:
+                kept = layer.place.get()
                 if [v.shape for v in kept] != [v.shape for v in values[place.start : place.stop]]:
                     raise ValueError(
                         f"Layer '{layer.name}' was built for another input shape than {input_shape} gives it."
@@ -97,7 +105,7 @@ class Model(Trainer):
                 continue
             for index in range(place.start, place.stop):
                 spec = specs[index]
-                first = layer._first_values(spec.path.rpartition("/")[2], spec.shape)
+                first = layer.first_values(spec.path.rpartition("/")[2], spec.shape)
                 if first is not None:
                     values[index] = first
                     given = True
@@ -107,37 +115,33 @@ class Model(Trainer):
 
     def _adopt(self, engine: Engine, places: Mapping[str, WeightSlice], input_shape: Shape) -> None:
         """Takes a new engine into use; it has to be compiled again, with new moments."""
-        if self._compiled is not None:
-            self._compiled.optimizer._attach(None)
+        self._let_go()
         self._engine = engine
-        self._resolved = None
         self._input_batch_shape = _relaxed(input_shape, self.layers[0])
         self._input_dtype = engine.input_dtypes[0]
         self._output_batch_shape = tuple(engine.output_shapes[0])
         self._built_trainable = self._trainable_state()
         shape = input_shape
         for layer in self.layers:
-            layer._place = places.get(layer.name, WeightSlice(engine, 0, 0))
-            layer._model = weakref.ref(self)
-            layer._build_shape = shape
+            layer.adopted(self, places.get(layer.name, WeightSlice(engine, 0, 0)), shape)
             shape = layer.compute_output_shape(shape)
 
     def _recompiled(self) -> None:
         """Makes the engine anew around its weights where `trainable` has changed, which takes effect now."""
         if self._engine is not None and self._trainable_state() != self._built_trainable:
-            shape = self.layers[0]._build_shape
+            shape = self.layers[0].build_shape
             assert shape is not None
-            self._state_to_restore = None
             self._build_engine(shape)
 
-    def _trainable_state(self) -> list[Any]:
-        return [self.trainable, [_trainable_flags(layer) for layer in self.layers]]
+    def _trainable_state(self) -> list[bool]:
+        return [self.trainable, *(layer.trains for layer in self.layers)]
 
     def _engine_config(self) -> Config:
         """The configuration that the engine reads: the layers alone, with initializers it can draw."""
-        layers = [_drawable(serialize(layer)) for layer in self.layers]
-        config = {"name": self.name, "trainable": self.trainable, "dtype": dict(_FLOAT32_POLICY), "layers": layers}
-        return {"module": self._module, "class_name": "Sequential", "config": config, "registered_name": None}
+        layers = [drawable(serialize(layer)) for layer in self.layers]
+        for layer, described in zip(self.layers, layers, strict=True):
+            described["config"]["trainable"] = layer.trains
+        return {"class_name": "Sequential", "config": {**self.get_config(), "layers": layers}}
 
     def _input_layer_name(self) -> str:
         return self.layers[0].name
@@ -270,8 +274,8 @@ class Model(Trainer):
             "config": self.get_config(),
             "registered_name": None,
         }
-        if self.layers and self.layers[0]._build_shape is not None:
-            described["build_config"] = {"input_shape": list(self.layers[0]._build_shape)}
+        if self.layers and self.layers[0].build_shape is not None:
+            described["build_config"] = self.layers[0].get_build_config()
         described["compile_config"] = self.get_compile_config()
         return json.dumps(described, **kwargs)
 
@@ -314,13 +318,21 @@ class Model(Trainer):
 
         saving.load_weights(self, filepath, skip_mismatch)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and copies a model as a file of `save` would hold it; without weights, as `to_json` describes it."""
+        from lstm_rs.keras.models import saving
+
+        return (
+            (saving.from_bytes, (saving.to_bytes(self),)) if self.built else (saving.model_from_json, (self.to_json(),))
+        )
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
 def _relaxed(shape: Shape, first: Layer) -> Shape:
     """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length."""
-    has_time = len(shape) >= 3 or (len(shape) == 2 and first._takes_ids)
+    has_time = len(shape) >= 3 or (len(shape) == 2 and first.takes_ids)
     return (None, None, *shape[2:]) if has_time else (None, *shape[1:])
 
 
@@ -333,18 +345,14 @@ def _places(engine: Engine) -> dict[str, WeightSlice]:
     return places
 
 
-def _trainable_flags(layer: Layer) -> tuple[bool, bool]:
-    return layer.trainable, getattr(layer, "cell", layer).trainable
-
-
-def _drawable(config: Any) -> Any:
+def drawable(config: Any) -> Any:
     """A configuration in which initializers that only Python can compute stand as zeros."""
     if isinstance(config, list):
-        return [_drawable(item) for item in config]
+        return [drawable(item) for item in config]
     if not isinstance(config, dict):
         return config
     return {
-        key: dict(_ZEROS) if key.endswith("_initializer") and not _engine_knows(value) else _drawable(value)
+        key: dict(_ZEROS) if key.endswith("_initializer") and not _engine_knows(value) else drawable(value)
         for key, value in config.items()
     }
 

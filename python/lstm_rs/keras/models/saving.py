@@ -2,9 +2,9 @@
 
 Tensors: each weight under its path (`rnn/lstm_cell/kernel`), each moment of the optimizer under `optimizer/` and its
 name. Metadata: one entry, `lstm_rs`, which holds JSON (several entries would be written in an order of their own each
-time): `format_version` and `package_version`; `weights`, the paths in the order of `get_weights()`; `iterations` of the
-optimizer and the names of its `moments`; and for a whole model `model_config`, `compile_config`, `seed` and
-`epochs_shuffled`, with which training goes on as if it had not been interrupted.
+time): `format_version` and `package_version`; `weights`, the paths in the order of `get_weights()`; the class of the
+`optimizer`, its `iterations` and the names of its `moments`; and for a whole model `model_config`, `compile_config`,
+`seed` and `epochs_shuffled`, with which training goes on as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs._engine import __version__, load_tensors, save_tensors
+from lstm_rs.keras._checks import SUFFIX, file_name, warn
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.layers.weight import weight_specs
-from lstm_rs.keras.models.model import Model, _drawable
+from lstm_rs.keras.models.model import Model, drawable
 from lstm_rs.keras.models.sequential import Sequential
+from lstm_rs.keras.models.trainer import OptimizerState
 
 _METADATA = "lstm_rs"
 _FORMAT_VERSION = 1
-_SUFFIX = ".safetensors"
 _OPTIMIZER = "optimizer/"
 
 Path = str | os.PathLike[str]
@@ -46,7 +48,7 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True, **kwargs: A
         raise ValueError(f"save: argument(s) not recognized: {kwargs}")
     path = _writable(filepath, overwrite)
     tensors, metadata = _weights_of(model, "saved")
-    metadata["model_config"] = {"class_name": type(model).__name__, "config": _drawable(model.get_config())}
+    metadata["model_config"] = {"class_name": type(model).__name__, "config": drawable(model.get_config())}
     metadata["seed"] = model._seed
     metadata["epochs_shuffled"] = model._epochs_shuffled
     if model.compiled:
@@ -61,7 +63,7 @@ def load_model(
 
     Args:
         filepath: The file.
-        custom_objects: Classes by name, for layers of your own.
+        custom_objects: Accepted as in Keras; a file never names classes of your own.
         compile: Whether to compile it as it was, and to restore the optimizer's state. Default True.
         safe_mode: Accepted as in Keras; a file never holds code.
 
@@ -72,7 +74,7 @@ def load_model(
     tensors, metadata = _read(filepath)
     if "model_config" not in metadata:
         raise ValueError(f"{os.fspath(filepath)!r} holds weights alone: build the model and call `model.load_weights`.")
-    model = Sequential._restore(metadata["model_config"]["config"], custom_objects, metadata["seed"])
+    model = Sequential.restored(metadata["model_config"]["config"], metadata["seed"])
     model._epochs_shuffled = metadata["epochs_shuffled"]
     if compile and "compile_config" in metadata:
         model.compile_from_config(metadata["compile_config"])
@@ -102,7 +104,11 @@ def load_weights(model: Model, filepath: Path, skip_mismatch: bool = False) -> N
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
-    """A model from what `model.to_json()` returned, with new weights.
+    """A model from what `model.to_json()` returned, compiled as it was, with new weights.
+
+    Args:
+        json_string: The text.
+        custom_objects: Accepted as in Keras, and unused.
 
     Raises:
         ValueError: for something else.
@@ -110,7 +116,28 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     described = json.loads(json_string)
     if not isinstance(described, dict) or described.get("class_name") != "Sequential":
         raise ValueError("The JSON must describe a Sequential model; other models are not supported yet.")
-    return Sequential.from_config(described["config"], custom_objects)
+    model = Sequential.from_config(described["config"])
+    if described.get("compile_config"):
+        model.compile_from_config(described["compile_config"])
+    return model
+
+
+def to_bytes(model: Model) -> bytes:
+    """What `save_model` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"model{SUFFIX}")
+        save_model(model, path)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def from_bytes(content: bytes) -> Sequential:
+    """The model that `to_bytes` wrote."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"model{SUFFIX}")
+        with open(path, "wb") as file:
+            file.write(content)
+        return load_model(path)
 
 
 def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], Config]:
@@ -124,29 +151,36 @@ def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], Config]:
         "package_version": __version__,
         "weights": paths,
     }
-    state = engine.optimizer_state() if model._resolved is not None else model._state_to_restore
+    state = model._optimizer_state()
     if state is not None:
-        iterations, moments = state
-        metadata["iterations"] = iterations
-        metadata["moments"] = [name for name, _ in moments]
-        tensors.update({f"{_OPTIMIZER}{name}": values for name, values in moments})
+        metadata["optimizer"] = type(model.optimizer).__name__
+        metadata["iterations"] = state.iterations
+        metadata["moments"] = list(state.moments)
+        tensors.update({f"{_OPTIMIZER}{name}": values for name, values in state.moments.items()})
     return tensors, metadata
 
 
 def _set_weights(model: Model, tensors: Mapping[str, Array], metadata: Config, path: str) -> None:
     try:
         weights = [tensors[name] for name in metadata["weights"]]
-        moments = [(name, tensors[_OPTIMIZER + name]) for name in metadata.get("moments", [])]
+        moments = {name: tensors[_OPTIMIZER + name] for name in metadata.get("moments", [])}
     except KeyError as error:
         raise ValueError(f"{path!r} is damaged: it lacks {error}.") from error
     model.set_weights(weights)
     if not model.compiled or "iterations" not in metadata:
         return
+    optimizer = type(model.optimizer).__name__
+    if optimizer != metadata.get("optimizer"):
+        warn(
+            f"The optimizer's state in {path!r} is left out: it belongs to {metadata.get('optimizer')}, "
+            f"and the model is compiled with {optimizer}."
+        )
+        return
     # The moments follow the weights' own names, which may differ between the file's model and this one.
     assert model._engine is not None
     names = {old: spec.path for old, spec in zip(metadata["weights"], weight_specs(model._engine), strict=True)}
-    renamed = [(_renamed(name, names), values) for name, values in moments]
-    model._restore_optimizer(metadata["iterations"], renamed)
+    renamed = {_renamed(name, names): values for name, values in moments.items()}
+    model._restore_optimizer(OptimizerState(metadata["iterations"], renamed))
 
 
 def _renamed(moment: str, names: Mapping[str, str]) -> str:
@@ -156,12 +190,7 @@ def _renamed(moment: str, names: Mapping[str, str]) -> str:
 
 
 def _writable(filepath: Path, overwrite: bool) -> str:
-    path = os.fspath(filepath)
-    if not path.endswith(_SUFFIX):
-        raise ValueError(
-            f"The file's name must end in `{_SUFFIX}`, as in `model{_SUFFIX}`; Keras' own `.keras` and `.h5` files "
-            f"come later. Received: {path!r}"
-        )
+    path = file_name(filepath)
     if not overwrite and os.path.exists(path):
         raise FileExistsError(errno.EEXIST, "The file exists, and overwrite is False", path)
     return path
@@ -172,13 +201,9 @@ def _write(path: str, tensors: Mapping[str, Array], metadata: Config) -> None:
 
 
 def _read(filepath: Path) -> tuple[dict[str, Array], Config]:
-    path = os.fspath(filepath)
+    path = file_name(filepath)
     if not os.path.exists(path):
         raise FileNotFoundError(errno.ENOENT, "There is no such file", path)
-    if not path.endswith(_SUFFIX):
-        raise ValueError(
-            f"Only `{_SUFFIX}` files can be read; Keras' own `.keras` and `.h5` files come later: {path!r}"
-        )
     tensors, described = load_tensors(path)
     if _METADATA not in described:
         raise ValueError(f"{path!r} was not written by lstm_rs.")

@@ -12,7 +12,7 @@ from lstm_rs._engine import Engine
 from lstm_rs.keras import _data, layers
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Config, Shape
-from lstm_rs.keras.layers.base import _FLOAT32_POLICY, Layer
+from lstm_rs.keras.layers.base import FLOAT32_POLICY, Layer
 from lstm_rs.keras.layers.input import InputLayer, KerasTensor, standard_shape
 from lstm_rs.keras.models.model import Model
 
@@ -72,13 +72,19 @@ class Sequential(Model):
             ValueError: for something that is no layer, a name that is taken, or a second `Input`.
         """
         if isinstance(layer, KerasTensor):
-            layer = layer._layer
+            layer = layer.layer
         if isinstance(layer, Model):
             raise NotImplementedError("A model inside a model is not supported yet: add its layers.")
         if not isinstance(layer, Layer):
             raise ValueError(
                 f"Only layers can be added to a Sequential model. Received: {layer!r} (of type {type(layer).__name__})"
             )
+        for part in (layer, getattr(layer, "cell", None)):
+            if part is not None and type(part) not in layers.BY_NAME.values():
+                raise NotImplementedError(
+                    f"Custom layers, subclasses of Layer, are not supported. Received: {part!r}. "
+                    f"Layers: {', '.join(layers.BY_NAME)}"
+                )
         if isinstance(layer, InputLayer):
             if self._input_layer is not None or self._layers:
                 raise ValueError(
@@ -96,8 +102,8 @@ class Sequential(Model):
                 f"All layers of a model must have names of their own, but two are called '{layer.name}'. "
                 "Pass another `name`."
             )
-        if not self._layers and self._input_layer is None and layer._input_shape_arg is not None:
-            self._input_layer = InputLayer(layer._input_shape_arg)
+        if not self._layers and self._input_layer is None and layer.given_input_shape is not None:
+            self._input_layer = InputLayer(layer.given_input_shape)
         self._layers.append(layer)
         self._forget_engine()
         if rebuild:
@@ -112,7 +118,7 @@ class Sequential(Model):
         if not self._layers:
             raise ValueError(f"Model '{self.name}' has no layer to take off.")
         layer = self._layers.pop()
-        layer._model = None
+        layer.released()
         self._forget_engine()
         if rebuild:
             self._maybe_rebuild()
@@ -170,13 +176,13 @@ class Sequential(Model):
 
     def get_config(self) -> Config:
         """The model's description, ready for JSON, as Keras writes it."""
-        described = [_with_build_config(layer) for layer in self._layers]
+        described = [serialize(layer) for layer in self._layers]
         if self._input_layer is not None:
             described.insert(0, serialize(self._input_layer))
         config: Config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": dict(_FLOAT32_POLICY),
+            "dtype": dict(FLOAT32_POLICY),
             "layers": described,
         }
         if self._input_layer is not None and self.built:
@@ -185,22 +191,23 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
-        """A model from what `get_config()` returned, with new weights.
+        """A model from what `get_config()` returned, with new weights; `custom_objects` is unused, as they cannot be.
 
         Raises:
             ValueError: for a configuration without name or layers.
         """
-        return cls._restore(config, custom_objects, None)
+        return cls.restored(config, None)
 
     @classmethod
-    def _restore(cls, config: Config, custom_objects: Mapping[str, Any] | None, seed: int | None) -> Sequential:
-        """A model from its configuration that draws from this seed."""
+    def restored(cls, config: Config, seed: int | None) -> Sequential:
+        """As `from_config`; with a seed, the model draws from it."""
         if "name" not in config or "layers" not in config:
             raise ValueError(f"A Sequential's configuration needs `name` and `layers`. Received: {config}")
         model = cls(name=config["name"], trainable=config.get("trainable", True))
-        model._given_seed = seed
+        if seed is not None:
+            model._seed = seed
         for described in config["layers"]:
-            model.add(layers.deserialize(described, custom_objects), rebuild=False)
+            model.add(layers.deserialize(described), rebuild=False)
         model._maybe_rebuild()
         shape = config.get("build_input_shape")
         if not model.built and shape and model._layers:
@@ -208,10 +215,8 @@ class Sequential(Model):
         return model
 
     def _forget_engine(self) -> None:
-        if self._compiled is not None:
-            self._compiled.optimizer._attach(None)
+        self._let_go()
         self._engine = None
-        self._resolved = None
         self._state_to_restore = None
 
     def _maybe_rebuild(self) -> None:
@@ -234,14 +239,3 @@ class Sequential(Model):
                     self.build((None, *shape[1:]))
             assert self._engine is not None
             return self._engine
-
-
-def _with_build_config(layer: Layer) -> Config:
-    """A layer in Keras' JSON form; once built, with the shapes it and its cell were built for."""
-    described = serialize(layer)
-    shape = layer._build_shape
-    if shape is not None:
-        described["build_config"] = {"input_shape": list(shape)}
-        if isinstance(described["config"].get("cell"), dict):
-            described["config"]["cell"]["build_config"] = {"input_shape": [shape[0], shape[-1]]}
-    return described

@@ -95,9 +95,9 @@ def _selected(layers: list[Layer], layer_range: Sequence[str] | None) -> list[La
 
 
 def _shape(layer: Layer) -> str:
-    if layer._build_shape is None:
+    if layer.build_shape is None:
         return "?"
-    shape: Shape = layer.compute_output_shape(layer._build_shape)
+    shape: Shape = layer.compute_output_shape(layer.build_shape)
     sizes = (f"[color({45 if size is None else 34})]{size}[/]" for size in shape)
     return f"({', '.join(sizes)})"
 

@@ -6,15 +6,15 @@ Python decides which rows come next and whom to tell; one call a batch, or one f
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
+from lstm_rs.keras._checks import warn
 from lstm_rs.keras._types import Array, Config, Logs, Shape, Values
 from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
@@ -22,8 +22,32 @@ from lstm_rs.keras.models.compiled import Compiled, Resolved
 from lstm_rs.keras.optimizers import Optimizer
 
 _DEFAULT_BATCH = 32
+# A direct call computes in such parts, with the same results, so that a huge one can be interrupted between them.
+_DIRECT_BATCH = 1024
 
-Moments = list[tuple[str, Array]]
+
+class OptimizerState(NamedTuple):
+    """What an optimizer has gathered, apart from the engine that gathered it: its steps and its moments by name."""
+
+    iterations: int
+    moments: dict[str, Array]
+
+    @classmethod
+    def of(cls, engine: Engine) -> OptimizerState:
+        """A copy of a compiled engine's."""
+        iterations, moments = engine.optimizer_state()
+        return cls(iterations, dict(moments))
+
+    def given_to(self, engine: Engine) -> None:
+        """Hands it to an engine; a moment that is not here, as of a weight that was frozen, stays as it is there."""
+        own = OptimizerState.of(engine).moments
+        missing = [
+            name for name, values in own.items() if name not in self.moments or self.moments[name].shape != values.shape
+        ]
+        if missing:
+            warn(f"The optimizer's state lacks {', '.join(missing)}: training goes on without.")
+        fitting = {**own, **{name: self.moments[name] for name in own if name not in missing}}
+        engine.set_optimizer_state(self.iterations, list(fitting.items()))
 
 
 class _Arrays:
@@ -64,12 +88,18 @@ class Trainer:
         self.history: History | None = None
         self._compiled: Compiled | None = None
         self._resolved: Resolved | None = None
-        self._state_to_restore: tuple[int, Moments] | None = None
+        self._state_to_restore: OptimizerState | None = None
         self._epochs_shuffled = 0
 
     def _ready_engine(self, x: Any = None) -> Engine:
         """The engine, built for this input where there is none yet. Given by `Model`."""
         raise NotImplementedError
+
+    def _let_go(self) -> None:
+        """Ends what the engine was compiled for: optimizer and metrics no longer read it."""
+        if self._resolved is not None:
+            self._resolved.attach(None)
+            self._resolved = None
 
     def _recompiled(self) -> None:
         """Called by `compile`. Given by `Model`."""
@@ -113,15 +143,13 @@ class Trainer:
         compiled = Compiled(optimizer, loss, metrics, weighted_metrics, settings)
         previous = self._compiled
         if previous is not None and previous.optimizer is compiled.optimizer and self._resolved is not None:
-            # The same optimizer keeps its moments, as in Keras, where they are its own.
+            # The same optimizer keeps its steps and moments, as in Keras, where they are its own.
             assert self._engine is not None
-            self._state_to_restore = self._engine.optimizer_state()
+            self._state_to_restore = OptimizerState.of(self._engine)
         elif previous is None or previous.optimizer is not compiled.optimizer:
             self._state_to_restore = None
-        if previous is not None:
-            previous.optimizer._attach(None)
+        self._let_go()
         self._compiled = compiled
-        self._resolved = None
         self.compiled = True
         self._recompiled()
 
@@ -133,7 +161,7 @@ class Trainer:
     @property
     def loss(self) -> Any:
         """The loss as given to `compile`."""
-        return None if self._compiled is None else self._compiled._settings["loss"]
+        return None if self._compiled is None else self._compiled.given["loss"]
 
     @property
     def metrics(self) -> list[Metric]:
@@ -191,7 +219,8 @@ class Trainer:
             validation_data: (x, y) or (x, y, sample_weight) to validate on after an epoch, instead of
                 `validation_split`.
             shuffle: Whether each epoch sees the samples in a new order. Default True.
-            class_weight: Weights by class number; a class that is not listed counts 1.
+            class_weight: Weights by class number, of each sample, or of each step where the targets name a class a
+                step; a class that is not listed counts 1.
             sample_weight: Weights (N,) by sample, or (N, T) by sample and step.
             initial_epoch: The epoch to begin with. Default 0.
             steps_per_epoch: Batches an epoch; the next epoch goes on where this one ended. Default: all.
@@ -209,10 +238,8 @@ class Trainer:
         self._assert_compiled()
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = _data.split_validation(x, y, sample_weight, validation_split)
-        if class_weight is not None:
-            sample_weight = _class_weighted(y, class_weight, sample_weight)
         engine = self._ready_engine(x)
-        data = self._arrays(engine, x, y, sample_weight)
+        data = self._arrays(engine, x, y, sample_weight, class_weight)
         batch, batches = _batching(data.size, batch_size, steps_per_epoch, "steps_per_epoch")
         validation = val_batch = None
         if validation_data is not None:
@@ -405,26 +432,22 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        if class_weight is not None:
-            sample_weight = _class_weighted(y, class_weight, sample_weight)
         engine = self._engine or self._ready_engine(x)
-        data = self._arrays(engine, x, y, sample_weight)
-        engine.reset_metrics()
-        return self._results(engine.train_step(data.x, data.y, data.sample_weight, None), return_dict)
+        data = self._arrays(engine, x, y, sample_weight, class_weight)
+        return self._results(engine.train_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
         self._assert_compiled()
         engine = self._engine or self._ready_engine(x)
         data = self._arrays(engine, x, y, sample_weight)
-        engine.reset_metrics()
-        return self._results(engine.test_step(data.x, data.y, data.sample_weight, None), return_dict)
+        return self._results(engine.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
     def predict_on_batch(self, x: Any) -> Array:
         """The outputs for one batch."""
         engine = self._engine or self._ready_engine(x)
         array = self._as_input(x)
-        return engine.predict([array], max(len(array), 1), None)[0]
+        return engine.predict([array], _DIRECT_BATCH, None)[0]
 
     def _evaluate(
         self, engine: Engine, data: _Arrays, batch: int, steps: int | None, callbacks: CallbackList
@@ -480,25 +503,30 @@ class Trainer:
 
     def _as_input(self, x: Any) -> Values:
         assert self._input_batch_shape is not None
-        return _data.as_input(x, self._input_dtype, self._input_batch_shape, self._input_layer_name())
+        inputs = _data.as_input(x, self._input_dtype, self._input_batch_shape, self._input_layer_name())
+        if len(inputs) == 0:
+            raise ValueError("`x` holds no samples.")
+        return inputs
 
     def _input_layer_name(self) -> str:
         """The layer that reads the input, for messages. Given by `Model`."""
         return self.name
 
-    def _arrays(self, engine: Engine, x: Any, y: Any, sample_weight: Any) -> _Arrays:
+    def _arrays(
+        self, engine: Engine, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
+    ) -> _Arrays:
         """Everything converted and checked; at the first data, the engine is compiled for them."""
         inputs = self._as_input(x)
-        if y is None:
-            raise ValueError("`y` is missing: training and evaluation need targets.")
-        y = _data.as_array(y, "y")
         output = self._output_batch_shape
-        resolved = self._resolved or self._resolve(y.shape, output)
-        targets = _data.as_target(y, output, resolved.loss._sparse, resolved.loss.name)
+        resolved = self._resolved or self._resolve(_data.as_array(y, "y").shape, output)
+        sparse = resolved.loss.sparse
+        targets = _data.as_target(y, output, sparse, resolved.loss.name)
         weights = None if sample_weight is None else _data.as_weights(sample_weight)
+        if class_weight is not None:
+            if weights is not None:
+                raise ValueError("`class_weight` and `sample_weight` cannot be given at the same time.")
+            weights = _data.class_weights(targets, sparse, class_weight)
         _data.check_lengths(inputs, targets, weights)
-        if len(inputs) == 0:
-            raise ValueError("`x` holds no samples.")
         if self._resolved is None:
             self._compile_engine(engine, resolved)
         return _Arrays(inputs, targets, weights)
@@ -512,21 +540,26 @@ class Trainer:
     def _compile_engine(self, engine: Engine, resolved: Resolved) -> None:
         engine.compile(resolved.spec())
         if self._state_to_restore is not None:
-            iterations, moments = self._state_to_restore
-            engine.set_optimizer_state(iterations, moments)
+            self._state_to_restore.given_to(engine)
             self._state_to_restore = None
-        resolved.optimizer._attach(engine)
+        resolved.attach(engine)
         self._resolved = resolved
 
-    def _restore_optimizer(self, iterations: int, moments: Moments) -> None:
+    def _optimizer_state(self) -> OptimizerState | None:
+        """What the optimizer has gathered; None before it has anything."""
+        if self._engine is None or self._resolved is None:
+            return self._state_to_restore
+        return OptimizerState.of(self._engine)
+
+    def _restore_optimizer(self, state: OptimizerState) -> None:
         """Gives the optimizer a state from elsewhere, at once or as soon as the engine is compiled."""
         assert self._engine is not None
         assert self._compiled is not None
         if self._resolved is not None:
-            self._engine.set_optimizer_state(iterations, moments)
+            state.given_to(self._engine)
         else:
-            self._state_to_restore = (iterations, moments)
-            self._compiled.optimizer._iterations = iterations
+            self._state_to_restore = state
+            self._compiled.optimizer.starts_at(state.iterations)
 
     def _results(self, results: list[float], return_dict: bool) -> Any:
         assert self._resolved is not None
@@ -594,12 +627,6 @@ def _batching(size: int, batch_size: int | None, steps: int | None, argument: st
     return int(batch_size), math.ceil(size / int(batch_size))
 
 
-def _class_weighted(y: Any, class_weight: Mapping[int, float], sample_weight: Any) -> Array:
-    if sample_weight is not None:
-        raise ValueError("`class_weight` and `sample_weight` cannot be given at the same time.")
-    return _data.class_weights(y, class_weight)
-
-
 def _check_frequency(frequency: Any) -> None:
     if not isinstance(frequency, (int, list, tuple, set)):
         raise ValueError(
@@ -612,6 +639,4 @@ def _is_due(epoch: int, frequency: Any) -> bool:
 
 
 def _warn_out_of_data() -> None:
-    warnings.warn(
-        "The data ran out: there are fewer batches than the steps asked for. The epoch ends early.", stacklevel=4
-    )
+    warn("The data ran out: there are fewer batches than the steps asked for. The epoch ends early.")

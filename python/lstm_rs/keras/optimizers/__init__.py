@@ -43,9 +43,9 @@ def serialize(optimizer: Optimizer) -> Config:
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
-    """The optimizer that `serialize` described."""
+    """The optimizer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
     config = {**config, "class_name": str(config.get("class_name")).lower()}
-    optimizer: Optimizer = _serialization.deserialize(config, _BY_NAME, "optimizer", custom_objects)
+    optimizer: Optimizer = _serialization.deserialize(config, _BY_NAME, "optimizer")
     return optimizer
 
 

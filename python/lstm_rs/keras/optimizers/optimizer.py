@@ -10,6 +10,33 @@ from lstm_rs._engine import Engine
 from lstm_rs.keras._checks import not_yet, real
 from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described
+from lstm_rs.keras._types import Config
+
+
+class LearningRate(float):
+    """A learning rate as `optimizer.learning_rate` gives it: a number, with what Keras' variables have besides."""
+
+    _optimizer: Optimizer
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, value: float) -> LearningRate:
+        """The learning rate that an optimizer has now."""
+        rate = cls(value)
+        rate._optimizer = optimizer
+        return rate
+
+    def assign(self, value: float) -> None:
+        """Sets the optimizer's learning rate, as `optimizer.learning_rate = value` does."""
+        self._optimizer.learning_rate = value
+
+    def numpy(self) -> np.float32:
+        """The number as NumPy's float32."""
+        value: np.float32 = np.float32(float(self))
+        return value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are plain numbers."""
+        return float, (float(self),)
 
 
 class Optimizer(Described):
@@ -102,10 +129,10 @@ class Optimizer(Described):
         return float(np.float32(real(type(self).__name__, learning_rate=value)))
 
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> LearningRate:
         """The step size, in float32. A new value takes effect at the next step, also while training."""
         engine = self._engine
-        return self._learning_rate if engine is None else float(engine.learning_rate)
+        return LearningRate.of(self, self._learning_rate if engine is None else engine.learning_rate)
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
@@ -114,14 +141,22 @@ class Optimizer(Described):
         if engine is not None:
             engine.learning_rate = self._learning_rate
 
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON, under the keys that Keras uses."""
+        return {**super().get_config(), "learning_rate": float(self.learning_rate)}
+
     @property
     def iterations(self) -> int:
         """How many steps were made."""
         engine = self._engine
         return self._iterations if engine is None else engine.iterations
 
-    def _attach(self, engine: Engine | None) -> None:
+    def starts_at(self, iterations: int) -> None:
+        """Counts on from here, as after a file was read; an engine says better."""
+        self._iterations = iterations
+
+    def attach(self, engine: Engine | None) -> None:
         """Follows an engine; without one, keeps what the last one said."""
-        self._learning_rate = self.learning_rate
+        self._learning_rate = float(self.learning_rate)
         self._iterations = self.iterations
         self._engine = engine
