@@ -47,7 +47,7 @@ accuracy: $(PARITY)/installed ## Compares test accuracies on the film reviews wi
 	$(PARITY)/bin/python benches/accuracy.py
 
 bench-rust: ## Measures the kernels alone
-	cargo bench --package lstm-core
+	cargo bench --package lstm-core --bench kernels
 
 wheel: $(VENV)/installed ## Builds the wheel into dist/
 	$(VENV)/bin/maturin build --release --out dist

@@ -1,4 +1,4 @@
-//! Kernels alone, in floating-point operations a second beside the machine's own peak: `cargo bench -p lstm-core`.
+//! Kernels alone, in floating-point operations a second beside the machine's own peak: `make bench-rust`.
 
 use std::hint::black_box;
 
@@ -34,7 +34,8 @@ impl Kernel for Peak {
 }
 
 fn peak(c: &mut Criterion) {
-    for isa in Isa::available() {
+    // Plain Rust multiplies and adds in two instructions: its latency needs more chains than there are registers.
+    for isa in Isa::available().into_iter().filter(|isa| isa.name() != "scalar") {
         let mut group = c.benchmark_group("peak");
         let steps = 10_000;
         group.throughput(Throughput::Elements((steps * 12 * isa.lanes() * 2) as u64));
