@@ -60,6 +60,9 @@ def train(folder: Path, seed: int, epochs: int) -> None:
     )
     seconds = time.perf_counter() - start
 
+    if len(history.epoch) < epochs:
+        best = int(np.argmin(history.history["val_loss"])) + 1
+        print(f"stopped early: the validation loss was least after epoch {best}, whose weights are kept")
     loss, accuracy = model.evaluate(x[test], y[test], verbose=0)
     print(f"test accuracy {accuracy:.1%}, test loss {loss:.3f}; trained {len(history.epoch)} epochs in {seconds:.1f} s")
 
@@ -91,7 +94,7 @@ def draw(history: dict[str, list[float]], path: Path) -> None:
         axis.axvline(best, color="grey", linestyle=":", label=f"weights kept (epoch {best})")
         axis.set(xlabel="epoch", ylabel=label, xticks=list(epochs))
         axis.grid(alpha=0.3)
-        axis.legend()
+        axis.legend(loc="best", framealpha=0.6)
     figure.suptitle("Film reviews: Embedding, RNN(LSTMCell(128)), Dense")
     figure.savefig(path, dpi=120)
     plt.close(figure)
@@ -112,10 +115,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sentences", nargs="*", help="sentences to classify with the saved model")
     parser.add_argument("--seed", type=int, default=0, help="seed of initial weights and shuffling (default 0)")
-    parser.add_argument("--epochs", type=int, default=10, help="epochs at most (default 10)")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs at most, 1 or more (default 10)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder to write to (default examples/output)")
     arguments = parser.parse_args()
 
+    if arguments.epochs < 1:
+        parser.error("--epochs must be 1 or more")
     saved = [arguments.output / "film_reviews.safetensors", arguments.output / "film_reviews.vocabulary.json"]
     if not arguments.sentences or not all(file.exists() for file in saved):
         train(arguments.output, arguments.seed, arguments.epochs)

@@ -118,3 +118,14 @@ def test_json_that_is_no_model() -> None:
     for config in ("", "[]", "{}", '{"class_name": "Sequential", "config": {}}', "\x00"):
         with pytest.raises(ValueError, match=r"model|Sequential"):
             Engine(config, [(None, 3)], 0)
+
+
+@pytest.mark.parametrize("variable", ["LSTM_RS_NUM_THREADS=many", "LSTM_RS_NUM_THREADS=-3", "LSTM_RS_ISA=sse"])
+def test_an_environment_that_makes_no_sense(variable: str) -> None:
+    """It is refused at the import, by name, rather than ignored."""
+    name, _, value = variable.partition("=")
+    found = subprocess.run(
+        [sys.executable, "-c", "import lstm_rs"], env={**os.environ, name: value}, capture_output=True, text=True
+    )
+    assert found.returncode != 0
+    assert variable in found.stderr

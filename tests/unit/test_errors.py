@@ -373,3 +373,47 @@ def test_warnings_point_to_the_users_line() -> None:
         with pytest.warns(UserWarning, match="Input") as caught:
             make()
         assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda k: k.layers.GRU, AttributeError, ("keras.layers", "'GRU'", "LSTMCell")),
+        (lambda k: k.optimizers.AdamW, AttributeError, ("keras.optimizers", "'AdamW'", "RMSprop")),
+        (lambda k: k.applications, AttributeError, ("keras", "'applications'", "Sequential")),
+        (lambda k: k.layers.LSTMCell(4, dropout=0.5), NotImplementedError, ("LSTMCell", "dropout")),
+    ],
+)
+def test_names_and_arguments_that_are_not_there(make: Any, error: type[Exception], words: tuple[str, ...]) -> None:
+    """The message lists what is."""
+    with pytest.raises(error, match=says(*words)):
+        make(tf.keras)
+    assert not hasattr(tf.keras.layers, "GRU")
+
+
+def test_hints(program: Callable[..., Any]) -> None:
+    """The commonest mistakes are told what to do about them."""
+    layers = tf.keras.layers
+    x = np.zeros((4, 6, 2), np.float32)
+    with pytest.raises(ValueError, match="return_sequences=True"):
+        tf.keras.Sequential([tf.keras.Input((6, 2)), layers.LSTM(3), layers.LSTM(3)])
+    with pytest.raises(ValueError, match=re.escape("x[..., None]")):
+        tf.keras.Sequential([tf.keras.Input((6,)), layers.LSTM(3)])
+
+    def fitted(y: Any, loss: str, *stack: Any, **options: Any) -> None:
+        model = tf.keras.Sequential([tf.keras.Input((6, 2)), *stack])
+        model.compile(loss=loss, optimizer="sgd")
+        model.fit(x, y, verbose=0, **options)
+
+    with pytest.raises(ValueError, match="'categorical_crossentropy'"):
+        fitted(np.eye(3)[[0, 1, 2, 0]], "sparse_categorical_crossentropy", layers.LSTM(2), layers.Dense(3, "softmax"))
+    with pytest.raises(ValueError, match="one unit; the last layer has 2"):
+        fitted(np.zeros(4), "binary_crossentropy", layers.LSTM(2), layers.Dense(2, "sigmoid"))
+    with pytest.raises(ValueError, match="output at every step"):
+        fitted(np.zeros(4), "mse", layers.LSTM(2, return_sequences=True))
+    with pytest.raises(TypeError, match="instances"):
+        fitted(np.zeros((4, 2)), "mse", layers.LSTM(2), callbacks=[tf.keras.callbacks.EarlyStopping])
+    with pytest.raises(TypeError, match="dictionary"):
+        fitted(np.zeros((4, 2)), "mse", layers.LSTM(2), class_weight="balanced")
+    with pytest.raises(TypeError, match="numbers first"):
+        fitted(np.array(["good", "bad", "good", "bad"]), "mse", layers.LSTM(2))

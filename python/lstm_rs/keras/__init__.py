@@ -10,9 +10,11 @@ from lstm_rs.keras import (
     metrics,
     models,
     optimizers,
+    preprocessing,
     saving,
     utils,
 )
+from lstm_rs.keras._checks import absent
 from lstm_rs.keras.layers import Input, Layer
 from lstm_rs.keras.losses import Loss
 from lstm_rs.keras.metrics import Metric
@@ -36,6 +38,9 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "preprocessing",
     "saving",
     "utils",
 ]
+
+__getattr__ = absent(__name__, __all__)

@@ -7,7 +7,8 @@ import operator
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 SUFFIX = ".safetensors"
 _PACKAGE = __name__.partition(".")[0]
@@ -62,6 +63,18 @@ def last_axis(owner: str, axis: int) -> int:
     if axis != -1:
         raise NotImplementedError(f"{owner}: only axis=-1 is supported. Received: axis={axis}")
     return axis
+
+
+def absent(module: str, names: Iterable[str]) -> Callable[[str], NoReturn]:
+    """A module's `__getattr__`: the error for a name it lacks lists those that it has."""
+    known = ", ".join(sorted(names))
+    short = module.removeprefix(f"{_PACKAGE}.")
+
+    def refuse(name: str) -> NoReturn:
+        hint = "" if name.startswith("_") else f"; it may come later. There are: {known}"
+        raise AttributeError(f"{short} has no {name!r}{hint}", name=name)
+
+    return refuse
 
 
 def warn(message: str) -> None:

@@ -25,7 +25,8 @@ def as_array(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     if array.dtype.kind == "O" and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
         raise _ragged(name)
     if array.dtype.kind not in _NUMBERS:
-        raise TypeError(f"`{name}` must hold numbers. Received an array of dtype {array.dtype}.")
+        hint = " Give words or classes numbers first." if array.dtype.kind in "US" else ""
+        raise TypeError(f"`{name}` must hold numbers. Received an array of dtype {array.dtype}.{hint}")
     if array.ndim == 0:
         raise ValueError(f"`{name}` must have a batch axis. Received a scalar: {data!r}")
     return array
@@ -51,8 +52,8 @@ def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
 
 def _ragged(name: str) -> ValueError:
     return ValueError(
-        f"`{name}` cannot become one array: its rows differ in length. "
-        "Give them one length with `keras.utils.pad_sequences`."
+        f"`{name}` cannot become one array: its rows differ in length or shape. Give sequences one length with "
+        "`keras.utils.pad_sequences`; pass `x` and `y` as two arguments, each one array."
     )
 
 
@@ -105,9 +106,12 @@ def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
         if ids.ndim == len(output) and ids.shape[-1] == 1:
             ids = ids[..., 0]
         if not _matches(ids.shape, output[:-1]):
+            hint = _step_hint(ids.ndim, len(output) - 1)
+            if np.shape(data)[-1:] == output[-1:]:
+                hint = " For one-hot targets use the loss 'categorical_crossentropy'."
             raise ValueError(
                 f"The loss '{loss}' expects class numbers of shape {output[:-1]} for an output of shape {output}. "
-                f"Received: y.shape={np.shape(data)}"
+                f"Received: y.shape={np.shape(data)}.{hint}"
             )
         return ids
     y = as_floats(data, "y")
@@ -117,11 +121,20 @@ def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
     elif y.ndim == len(output) + 1 and y.shape[-1] == 1:
         y = y[..., 0]
     if not _matches(y.shape, output):
-        hint = ""
+        hint = _step_hint(len(shape), len(output))
         if len(shape) < len(output) and loss.startswith("categorical"):
             hint = " For class numbers use the loss 'sparse_categorical_crossentropy' or `keras.utils.to_categorical`."
+        elif len(shape) == 1 and len(output) == 2:
+            hint = f" One number a sample needs an output of one unit; the last layer has {output[-1]}."
         raise ValueError(f"The loss '{loss}' expects targets of shape {output}. Received: y.shape={shape}.{hint}")
     return y
+
+
+def _step_hint(axes: int, wanted: int) -> str:
+    """What to do about targets without steps for a model that has an output at each step."""
+    if wanted >= 2 and axes < wanted:
+        return " The model has an output at every step: give each a target, or leave out `return_sequences=True`."
+    return ""
 
 
 def as_weights(data: Any) -> Array:
@@ -134,6 +147,8 @@ def class_weights(y: Values, sparse: bool, class_weight: Mapping[int, float]) ->
 
     `y` is what `as_target` returned. The class is the largest entry of its last axis, or for a sparse loss `y` itself.
     """
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"`class_weight` must be a dictionary, class number to weight. Received: {class_weight!r}")
     labels: np.ndarray[Any, np.dtype[Any]] = y
     if not sparse:
         labels = y[..., 0] if y.shape[-1] == 1 else y.argmax(axis=-1)

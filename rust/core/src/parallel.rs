@@ -24,10 +24,24 @@ struct Pool {
 
 static POOL: RwLock<Option<Arc<Pool>>> = RwLock::new(None);
 
+/// What [`THREADS_VARIABLE`] asks for, if anything.
+///
+/// # Errors
+/// Where it is no number above 0; the message says so.
+pub fn from_environment() -> Result<Option<usize>, String> {
+    match std::env::var(THREADS_VARIABLE) {
+        Ok(text) if !text.is_empty() => match text.trim().parse() {
+            Ok(count) if count > 0 => Ok(Some(count)),
+            _ => Err(format!("{THREADS_VARIABLE}={text}: must be a number above 0")),
+        },
+        _ => Ok(None),
+    }
+}
+
 fn default_count() -> usize {
-    let wanted = std::env::var(THREADS_VARIABLE).ok().and_then(|text| text.trim().parse().ok()).filter(|&n| n > 0);
     // The standard library counts what affinity and cgroup limits leave.
-    wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    let granted = || std::thread::available_parallelism().map_or(1, usize::from);
+    from_environment().ok().flatten().unwrap_or_else(granted)
 }
 
 fn build(count: usize) -> Arc<Pool> {

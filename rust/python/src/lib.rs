@@ -11,6 +11,7 @@ mod functions;
 /// The native module.
 #[pyo3::pymodule(gil_used = false)]
 mod _lstm_rs {
+    use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -21,10 +22,12 @@ mod _lstm_rs {
         metric_totals, num_threads, save_tensors, set_num_threads,
     };
 
-    /// Refuses to load with an instruction set that this CPU lacks, rather than to run on another.
+    /// Refuses to load with an instruction set that this CPU lacks or a number of threads that is none, rather than to run
+    /// with others.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        lstm_core::simd::Isa::from_environment().map_err(pyo3::exceptions::PyValueError::new_err)?;
+        lstm_core::simd::Isa::from_environment().map_err(PyValueError::new_err)?;
+        lstm_core::parallel::from_environment().map_err(PyValueError::new_err)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -1,5 +1,6 @@
 """Callbacks: things to do at the turns of training."""
 
+from lstm_rs.keras._checks import absent
 from lstm_rs.keras.callbacks.callback import Callback
 from lstm_rs.keras.callbacks.callback_list import CallbackList
 from lstm_rs.keras.callbacks.early_stopping import EarlyStopping
@@ -21,3 +22,5 @@ __all__ = [
     "ProgbarLogger",
     "TerminateOnNaN",
 ]
+
+__getattr__ = absent(__name__, __all__)

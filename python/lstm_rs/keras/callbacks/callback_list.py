@@ -154,6 +154,8 @@ def _flat(callbacks: Any) -> list[Callback]:
         return []
     if isinstance(callbacks, (list, tuple)):
         return [inner for item in callbacks for inner in _flat(item)]
+    if not isinstance(callbacks, Callback):
+        raise TypeError(f"`callbacks` must hold instances of `keras.callbacks.Callback`. Received: {callbacks!r}")
     return [callbacks]
 
 

@@ -46,8 +46,8 @@ class MonitorCallback(Callback):
             if metric.name == name:
                 return bool(metric.direction == "down")
         raise ValueError(
-            f"{type(self).__name__} cannot tell whether '{self.monitor}' should become larger or smaller. "
-            "Pass mode='max' or mode='min'."
+            f"{type(self).__name__}(monitor='{self.monitor}'): the model has no loss or metric of that name. If a "
+            "callback of yours logs it, pass mode='max' or mode='min'."
         )
 
     def _is_improvement(self, value: float, reference: float | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import unknown
+from lstm_rs.keras._checks import absent, unknown
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.initializers.constant import Constant, Identity, Ones, Zeros
@@ -162,3 +162,5 @@ __all__ = [
     "get",
     "serialize",
 ]
+
+__getattr__ = absent(__name__, __all__)

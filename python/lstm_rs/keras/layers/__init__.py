@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
+from lstm_rs.keras._checks import absent
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.layers.activation import Activation
 from lstm_rs.keras.layers.base import Layer
@@ -49,3 +50,5 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+
+__getattr__ = absent(__name__, __all__)

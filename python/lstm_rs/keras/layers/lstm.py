@@ -104,7 +104,7 @@ class LSTMCell(Cell):
         **kwargs: Any,
     ) -> None:
         not_yet(
-            "LSTM",
+            "LSTMCell",
             kernel_regularizer=kernel_regularizer,
             recurrent_regularizer=recurrent_regularizer,
             bias_regularizer=bias_regularizer,
@@ -114,7 +114,7 @@ class LSTMCell(Cell):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
         )
-        units = positive_int("LSTM", units=units)
+        units = positive_int("LSTMCell", units=units)
         super().__init__(**kwargs)
         self.units = units
         self.activation = activations.get(activation)
@@ -206,7 +206,8 @@ class LSTM(RNN):
         stateful: Not supported yet.
         unroll: Accepted as in Keras; it changes nothing.
         use_cudnn: Accepted as in Keras; it changes nothing.
-        **kwargs: `zero_output_for_mask`, `name`, `trainable`, `dtype`, and what else `Layer` takes.
+        **kwargs: `zero_output_for_mask`, `implementation` (which changes nothing), `name`,
+            `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
         ValueError: for `units` below 1, an unknown activation or initializer.
@@ -286,6 +287,7 @@ class LSTM(RNN):
         use_cudnn: bool | str = "auto",
         **kwargs: Any,
     ) -> None:
+        kwargs.pop("implementation", None)  # how to compute, not what
         cell = LSTMCell(
             units,
             activation=activation,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import unknown
+from lstm_rs.keras._checks import absent, unknown
 from lstm_rs.keras.losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -110,3 +110,5 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
 ]
+
+__getattr__ = absent(__name__, __all__)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import unknown
+from lstm_rs.keras._checks import absent, unknown
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras.metrics.metric import Metric
 from lstm_rs.keras.metrics.metrics import (
@@ -120,3 +120,5 @@ __all__ = [
     "get",
     "serialize",
 ]
+
+__getattr__ = absent(__name__, __all__)

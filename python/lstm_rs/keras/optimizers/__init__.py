@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import unknown
+from lstm_rs.keras._checks import absent, unknown
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.optimizers.adam import Adam
 from lstm_rs.keras.optimizers.optimizer import Optimizer
@@ -50,3 +50,5 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
 
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+
+__getattr__ = absent(__name__, __all__)

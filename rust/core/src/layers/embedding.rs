@@ -77,8 +77,9 @@ impl Layer for Embedding {
         let rows = call.outputs[0].floats_mut().chunks_exact_mut(self.dimensions);
         for (&id, row) in ids.iter().zip(rows) {
             let Some(id) = usize::try_from(id).ok().filter(|&id| id < self.vocabulary) else {
-                let last = self.vocabulary - 1;
-                return Err(Error::value(&self.name, format!("token id {id} is outside the vocabulary, 0 to {last}")));
+                let (last, size) = (self.vocabulary - 1, self.vocabulary);
+                let message = format!("token id {id} is outside the vocabulary, 0 to {last} (input_dim={size})");
+                return Err(Error::value(&self.name, message));
             };
             row.copy_from_slice(&call.weights[id * self.dimensions..][..self.dimensions]);
         }

@@ -17,6 +17,10 @@ use crate::simd::Isa;
 /// Sequences below which a thread would read the weights for too little work.
 const LEAST_SEQUENCES: usize = 2;
 
+/// What a recurrent layer wants, and the two ways in which it is most often missed.
+const EXPECTED_INPUT: &str = "(batch, time, features) with a known number of features; a recurrent layer before this one \
+    gives it with return_sequences=True, a series of single numbers becomes it with x[..., None]";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CellConfig {
@@ -106,9 +110,10 @@ fn build(name: &str, cell_name: &str, cell: &Value, sequence: &Value, inputs: &[
         return Err(Error::value(name, "units must be positive"));
     }
     checked_len(name, &[4, config.units])?;
-    let features = inputs[0].features().filter(|_| inputs[0].rank() == 3).ok_or_else(|| {
-        Error::shape(name, "the input", "(batch, time, features) with a known number of features", inputs[0].clone())
-    })?;
+    let features = inputs[0]
+        .features()
+        .filter(|_| inputs[0].rank() == 3)
+        .ok_or_else(|| Error::shape(name, "the input", EXPECTED_INPUT, inputs[0].clone()))?;
     let elementwise = |argument: &Option<String>| match activation_named(name, argument.as_deref())? {
         AnyActivation::Elementwise(function) => Ok(function),
         AnyActivation::Softmax => Err(Error::unsupported(name, "softmax is not supported as a cell's activation")),

@@ -62,7 +62,8 @@ impl<'a> Labelled<'a> {
         if let Some(label) =
             labels.iter().find(|&&label| !(label >= 0.0 && label < classes as f32 && label.fract() == 0.0))
         {
-            let message = format!("label {label} is outside the classes, 0 to {}", classes as i64 - 1);
+            let last = classes as i64 - 1;
+            let message = format!("label {label} is outside the classes, 0 to {last} (the output has {classes} units)");
             return Err(Error::value(self.place, message));
         }
         Ok(labels.iter().map(|&label| label as usize))
