@@ -1,5 +1,7 @@
 //! LSTM, and RNN with an LSTMCell: one recurrent layer under two names.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -184,14 +186,20 @@ pub(super) struct LstmCache {
     dc: AlignedBuffer,
     /// The input in processing order, where that is not its own; later its gradient.
     x: AlignedBuffer,
-    /// The mask in processing order, if there is one.
+    mask: MaskCache,
+}
+
+/// A mask in processing order; empty where there is none.
+#[derive(Default)]
+struct MaskCache {
+    /// `batch x steps`.
     keep: Vec<u8>,
     /// For each sequence the first step that counts.
     first: Vec<usize>,
 }
 
-impl LstmCache {
-    fn set_mask(&mut self, mask: Option<&[u8]>, steps: usize, backwards: bool) {
+impl MaskCache {
+    fn set(&mut self, mask: Option<&[u8]>, steps: usize, backwards: bool) {
         self.keep.clear();
         self.first.clear();
         let Some(mask) = mask.filter(|_| steps > 0) else { return };
@@ -205,7 +213,7 @@ impl LstmCache {
     }
 
     /// The mask of some sequences.
-    fn mask(&self, rows: &std::ops::Range<usize>, steps: usize, zero_output: bool) -> Option<Mask<'_>> {
+    fn of(&self, rows: &Range<usize>, steps: usize, zero_output: bool) -> Option<Mask<'_>> {
         (!self.first.is_empty()).then(|| Mask {
             keep: &self.keep[rows.start * steps..rows.end * steps],
             first: &self.first[rows.clone()],
@@ -247,11 +255,49 @@ impl Lstm {
         8 * sizes.batch * sizes.steps * sizes.units * (sizes.inputs + sizes.units)
     }
 
-    /// The last output of a sequence is its final `h`, unless no step showed it.
-    fn shows_last(&self, mask: Option<&Mask<'_>>, row: usize, steps: usize) -> bool {
-        mask.is_none_or(|mask| {
-            mask.first[row] < steps && (!self.zero_output_for_mask || mask.keep[(row + 1) * steps - 1] != 0)
-        })
+    /// Whether the last output of a sequence is its final `h`: unless no step showed it.
+    fn shows_last(&self, mask: &MaskCache, row: usize, steps: usize) -> bool {
+        let Some(&first) = mask.first.get(row) else { return true };
+        first < steps && (!self.zero_output_for_mask || mask.keep[(row + 1) * steps - 1] != 0)
+    }
+
+    /// Goes back through time: the gates become `dz`, `dh` and `dc` the gradients of the initial states.
+    fn through_time(&self, isa: Isa, sizes: Sizes, d_output: Option<&[f32]>, cache: &mut LstmCache) {
+        let Sizes { batch, steps, units, .. } = sizes;
+        let LstmCache { c, gates, dh, dc, mask, .. } = cache;
+        let (c, mask) = (&**c, &*mask);
+        let (mut gates, mut dh, mut dc) = (&mut **gates, &mut **dh, &mut **dc);
+        let operations = self.operations(sizes);
+        let parts = parallel::parts(batch, LEAST_SEQUENCES, operations);
+        let tasks = parallel::ranges(batch, parts).map(|rows| lstm::Backward {
+            sizes: Sizes { batch: rows.len(), ..sizes },
+            recurrent_transposed: &self.packed.recurrent_transposed,
+            activations: self.activations,
+            mask: mask.of(&rows, steps, self.zero_output_for_mask),
+            c: &c[rows.start * (steps + 1) * units..rows.end * (steps + 1) * units],
+            gates: parallel::take(&mut gates, &rows, steps * 4 * units),
+            d_output: d_output.map(|d| &d[rows.start * steps * units..rows.end * steps * units]),
+            dh: parallel::take(&mut dh, &rows, units),
+            dc: parallel::take(&mut dc, &rows, units),
+        });
+        parallel::run(operations, tasks, |task| task.run(isa));
+    }
+
+    /// `dx = dz · Wᵀ`, steps in processing order.
+    fn input_gradient(&self, isa: Isa, sizes: Sizes, dz: &[f32], mut dx: &mut [f32], initial: Initial<'_>) {
+        let Sizes { batch, steps, inputs, units } = sizes;
+        let operations = 8 * batch * steps * units * inputs;
+        let parts = parallel::parts(batch * steps, 1, operations);
+        let tasks = parallel::ranges(batch * steps, parts).map(|rows| Matmul {
+            rows: rows.len(),
+            a: &dz[rows.start * 4 * units..],
+            a_stride: 4 * units,
+            b: &self.packed.kernel_transposed,
+            c: parallel::take(&mut dx, &rows, inputs),
+            c_stride: inputs,
+            initial,
+        });
+        parallel::run(operations, tasks, |task| task.run(isa));
     }
 }
 
@@ -325,7 +371,7 @@ impl Layer for Lstm {
         let Sizes { batch, steps, inputs, units } = sizes;
         let slots = lstm::Forward::slots(steps, call.training);
         let state = slots * units;
-        cache.set_mask(call.mask, steps, self.go_backwards);
+        cache.mask.set(call.mask, steps, self.go_backwards);
         if self.go_backwards {
             cache.x.resize(x.floats().len())?;
             reverse_steps(x.floats(), &mut cache.x, steps, inputs, false);
@@ -349,12 +395,12 @@ impl Layer for Lstm {
         let (output, final_states) = call.outputs.split_first_mut().expect("a recurrent layer has an output");
 
         let operations = self.operations(sizes);
+        let LstmCache { h, c, gates, x: reversed, mask, .. } = cache;
+        let mask = &*mask;
         {
-            let (mut h, mut c) = (std::mem::take(&mut cache.h), std::mem::take(&mut cache.c));
-            let mut gates = std::mem::take(&mut cache.gates);
-            let (mut h_rest, mut c_rest, mut gates_rest) = (&mut *h, &mut *c, &mut *gates);
-            let mut output_rest = if self.return_sequences { output.floats_mut() } else { &mut [] };
-            let x = if self.go_backwards { &*cache.x } else { x.floats() };
+            let (mut h, mut c, mut gates) = (&mut **h, &mut **c, &mut **gates);
+            let mut output = if self.return_sequences { output.floats_mut() } else { &mut [] };
+            let x = if self.go_backwards { &**reversed } else { x.floats() };
             let parts = parallel::parts(batch, LEAST_SEQUENCES, operations);
             let tasks = parallel::ranges(batch, parts).map(|rows| lstm::Forward {
                 sizes: Sizes { batch: rows.len(), ..sizes },
@@ -363,14 +409,13 @@ impl Layer for Lstm {
                 recurrent_kernel: &self.packed.recurrent_kernel,
                 bias: &self.packed.bias,
                 activations: self.activations,
-                mask: cache.mask(&rows, steps, self.zero_output_for_mask),
-                h: parallel::take(&mut h_rest, &rows, state),
-                c: parallel::take(&mut c_rest, &rows, state),
-                gates: call.training.then(|| parallel::take(&mut gates_rest, &rows, steps * 4 * units)),
-                output: self.return_sequences.then(|| parallel::take(&mut output_rest, &rows, steps * units)),
+                mask: mask.of(&rows, steps, self.zero_output_for_mask),
+                h: parallel::take(&mut h, &rows, state),
+                c: parallel::take(&mut c, &rows, state),
+                gates: call.training.then(|| parallel::take(&mut gates, &rows, steps * 4 * units)),
+                output: self.return_sequences.then(|| parallel::take(&mut output, &rows, steps * units)),
             });
             parallel::run(operations, tasks, |task| task.run(call.isa));
-            (cache.h, cache.c, cache.gates) = (h, c, gates);
         }
 
         let last = lstm::Forward::last_slot(steps, call.training) * units;
@@ -380,17 +425,16 @@ impl Layer for Lstm {
             }
         };
         if !self.return_sequences {
-            final_state(&cache.h, output.floats_mut());
-            let mask = cache.mask(&(0..batch), steps, false);
+            final_state(h, output.floats_mut());
             for (row, output) in output.floats_mut().chunks_exact_mut(units).enumerate() {
-                if !self.shows_last(mask.as_ref(), row, steps) {
+                if !self.shows_last(mask, row, steps) {
                     output.fill(0.0);
                 }
             }
         }
-        if let [h, c] = final_states {
-            final_state(&cache.h, h.floats_mut());
-            final_state(&cache.c, c.floats_mut());
+        if let [last_h, last_c] = final_states {
+            final_state(h, last_h.floats_mut());
+            final_state(c, last_c.floats_mut());
         }
         Ok(())
     }
@@ -399,8 +443,6 @@ impl Layer for Lstm {
         let (isa, x) = (call.isa, call.input(0));
         let sizes = self.sizes(x);
         let Sizes { batch, steps, inputs, units } = sizes;
-        let operations = self.operations(sizes);
-
         for (state, d_state) in [(1, &mut cache.dh), (2, &mut cache.dc)] {
             let given = if self.return_state { call.d_output(state) } else { None };
             match given {
@@ -408,41 +450,19 @@ impl Layer for Lstm {
                 None => d_state.fill(0.0),
             }
         }
-        let d_output = call.d_output(0);
-        if let Some(d_output) = d_output.filter(|_| !self.return_sequences) {
-            let mut dh = std::mem::take(&mut cache.dh);
-            let mask = cache.mask(&(0..batch), steps, false);
-            let rows = dh.chunks_exact_mut(units).zip(d_output.chunks_exact(units));
-            for (row, (dh, d_output)) in rows.enumerate() {
-                if self.shows_last(mask.as_ref(), row, steps) {
-                    dh.iter_mut().zip(d_output).for_each(|(dh, d)| *dh += d);
+        let mut d_output = call.d_output(0);
+        if !self.return_sequences
+            && let Some(d_last) = d_output.take()
+        {
+            // The one output is the last `h`.
+            let rows = cache.dh.chunks_exact_mut(units).zip(d_last.chunks_exact(units));
+            for (row, (dh, d_last)) in rows.enumerate() {
+                if self.shows_last(&cache.mask, row, steps) {
+                    dh.iter_mut().zip(d_last).for_each(|(dh, d)| *dh += d);
                 }
             }
-            cache.dh = dh;
         }
-
-        // From here on the gates become dz, a panel of sequences at a time.
-        {
-            let (mut dh, mut dc) = (std::mem::take(&mut cache.dh), std::mem::take(&mut cache.dc));
-            let mut gates = std::mem::take(&mut cache.gates);
-            let (mut dh_rest, mut dc_rest, mut gates_rest) = (&mut *dh, &mut *dc, &mut *gates);
-            let parts = parallel::parts(batch, LEAST_SEQUENCES, operations);
-            let tasks = parallel::ranges(batch, parts).map(|rows| lstm::Backward {
-                sizes: Sizes { batch: rows.len(), ..sizes },
-                recurrent_transposed: &self.packed.recurrent_transposed,
-                activations: self.activations,
-                mask: cache.mask(&rows, steps, self.zero_output_for_mask),
-                c: &cache.c[rows.start * (steps + 1) * units..rows.end * (steps + 1) * units],
-                gates: parallel::take(&mut gates_rest, &rows, steps * 4 * units),
-                d_output: d_output
-                    .filter(|_| self.return_sequences)
-                    .map(|d| &d[rows.start * steps * units..rows.end * steps * units]),
-                dh: parallel::take(&mut dh_rest, &rows, units),
-                dc: parallel::take(&mut dc_rest, &rows, units),
-            });
-            parallel::run(operations, tasks, |task| task.run(isa));
-            (cache.dh, cache.dc, cache.gates) = (dh, dc, gates);
-        }
+        self.through_time(isa, sizes, d_output, cache);
 
         if let Some(gradients) = call.gradients.take() {
             let (kernel, rest) = gradients.split_at_mut(inputs * 4 * units);
@@ -454,32 +474,17 @@ impl Layer for Lstm {
             let operands = [Some((x, kernel)), Some((h, recurrent_kernel))];
             let bias = self.use_bias.then_some(bias);
             let panels = weight_gradient::panels(isa, (batch, steps), dz, operands, bias);
-            parallel::run(operations, panels, |panel| panel.run());
+            parallel::run(self.operations(sizes), panels, |panel| panel.run());
         }
 
         if let Some((dx, add)) = call.d_input(0) {
-            let mut reversed = std::mem::take(&mut cache.x);
-            let (mut rest, initial) = match (self.go_backwards, add) {
-                (true, _) => (&mut *reversed, Initial::Zero),
-                (false, true) => (&mut *dx, Initial::Target),
-                (false, false) => (&mut *dx, Initial::Zero),
-            };
-            let operations = 8 * batch * steps * units * inputs;
-            let parts = parallel::parts(batch * steps, 1, operations);
-            let tasks = parallel::ranges(batch * steps, parts).map(|rows| Matmul {
-                rows: rows.len(),
-                a: &cache.gates[rows.start * 4 * units..],
-                a_stride: 4 * units,
-                b: &self.packed.kernel_transposed,
-                c: parallel::take(&mut rest, &rows, inputs),
-                c_stride: inputs,
-                initial,
-            });
-            parallel::run(operations, tasks, |task| task.run(isa));
             if self.go_backwards {
-                reverse_steps(&reversed, dx, steps, inputs, add);
+                self.input_gradient(isa, sizes, &cache.gates, &mut cache.x, Initial::Zero);
+                reverse_steps(&cache.x, dx, steps, inputs, add);
+            } else {
+                let initial = if add { Initial::Target } else { Initial::Zero };
+                self.input_gradient(isa, sizes, &cache.gates, dx, initial);
             }
-            cache.x = reversed;
         }
         for (i, d_state) in [(1, &cache.dh), (2, &cache.dc)] {
             if i < call.inputs.len()
