@@ -14,7 +14,6 @@ __all__ = [
     "available_isas",
     "initialize",
     "isa",
-    "layer_names",
     "load_tensors",
     "loss_value",
     "metric_totals",
@@ -42,9 +41,6 @@ def set_num_threads(count: int) -> None:
 
 def activation_names() -> list[str]:
     """Every activation the engine knows, sorted."""
-
-def layer_names() -> list[str]:
-    """Every Keras layer class the engine can run, sorted."""
 
 def activate(name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Applies a named activation; softmax works along the last axis."""
@@ -94,10 +90,6 @@ class Engine:
     @property
     def output_shapes(self) -> list[_Shape]:
         """The shape of each output."""
-
-    @property
-    def layer_output_shapes(self) -> list[tuple[str, list[_Shape]]]:
-        """Layer name and output shapes of each layer."""
 
     def get_weights(self, start: int = 0, stop: int | None = None) -> list[NDArray[np.float32]]:
         """Copies of the weights from number `start` on and before `stop`."""

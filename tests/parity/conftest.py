@@ -1,6 +1,5 @@
-"""Both libraries side by side; skipped where Keras on TensorFlow is missing."""
+"""Both libraries side by side."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def keras() -> Any:
     """Real Keras, with dense gradients."""
-    if not all(importlib.util.find_spec(name) for name in ("tensorflow", "keras")):
-        pytest.skip("parity needs `pip install tensorflow-cpu keras`")
     return real_keras()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import lstm_rs as tf
 import numpy as np
 import pytest
-from lstm_rs._engine import Engine, activate, set_num_threads
+from lstm_rs._engine import Engine, activate, available_isas, set_num_threads
 
 Program = Callable[..., Any]
 
@@ -105,6 +105,38 @@ def test_a_forked_child_computes() -> None:
         assert np.array_equal(model.predict(x, verbose=0), expected)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_an_instruction_set_can_be_forced(isa: str) -> None:
+    """Each that this machine has trains to the numbers of the best one."""
+    script = """
+        import numpy as np
+        import lstm_rs as tf
+
+        tf.keras.utils.set_random_seed(3)
+        random = np.random.default_rng(3)
+        x, y = random.normal(size=(21, 9, 7)).astype("f4"), random.normal(size=(21, 2)).astype("f4")
+        model = tf.keras.Sequential([tf.keras.Input((9, 7)), tf.keras.layers.LSTM(19), tf.keras.layers.Dense(2)])
+        model.compile(loss="mse", optimizer="adam")
+        model.fit(x, y, epochs=2, verbose=0)
+        print(tf.isa(), *model.predict(x, verbose=0).ravel().tolist())
+    """
+
+    def numbers(forced: str) -> tuple[str, np.ndarray]:
+        found = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env={**os.environ, "LSTM_RS_ISA": forced},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        name, *values = found.stdout.split()
+        return name, np.array(values, dtype=float)
+
+    used, values = numbers(isa)
+    assert used == isa
+    np.testing.assert_allclose(values, numbers(available_isas()[0])[1], atol=1e-5)
 
 
 def test_too_many_threads() -> None:

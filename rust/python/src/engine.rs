@@ -137,16 +137,6 @@ impl Engine {
         shapes.into_iter().map(|shape| PyTuple::new(py, shape.0)).collect()
     }
 
-    #[getter]
-    fn layer_output_shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Vec<Bound<'py, PyTuple>>)>> {
-        let layers = self.0.read(py, |model| Ok(model.network.plan().layer_output_shapes().to_vec()))?;
-        let layers = layers.into_iter().map(|(name, shapes)| {
-            let shapes = shapes.into_iter().map(|shape| PyTuple::new(py, shape.0));
-            Ok((name, shapes.collect::<PyResult<_>>()?))
-        });
-        layers.collect()
-    }
-
     #[pyo3(signature = (start=0, stop=None))]
     fn get_weights<'py>(&self, py: Python<'py>, start: usize, stop: Option<usize>) -> PyResult<Arrays<'py>> {
         let weights = self.0.read(py, |model| {

@@ -49,11 +49,6 @@ pub(crate) fn activation_names() -> Vec<&'static str> {
 }
 
 #[pyfunction]
-pub(crate) fn layer_names() -> Vec<&'static str> {
-    layers::CLASSES.iter().map(|&(name, _)| name).collect()
-}
-
-#[pyfunction]
 pub(crate) fn activate<'py>(py: Python<'py>, name: &str, x: Floats<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let x = x.view();
     let y = compute(py, || {

@@ -18,8 +18,8 @@ mod _lstm_rs {
     use super::engine::Engine;
     #[pymodule_export]
     use super::functions::{
-        activate, activation_names, available_isas, initialize, isa, layer_names, load_tensors, loss_value,
-        metric_totals, num_threads, save_tensors, set_num_threads,
+        activate, activation_names, available_isas, initialize, isa, load_tensors, loss_value, metric_totals,
+        num_threads, save_tensors, set_num_threads,
     };
 
     /// Refuses to load with an instruction set that this CPU lacks or a number of threads that is none, rather than to run

@@ -65,7 +65,6 @@ pub struct Plan {
     pub(super) tensors: Vec<PlannedTensor>,
     pub(super) masks: usize,
     pub(super) weights: Vec<PlannedWeight>,
-    layer_outputs: Vec<(String, Vec<Shape>)>,
 }
 
 impl Plan {
@@ -84,7 +83,6 @@ impl Plan {
             tensors: Vec::new(),
             masks: 0,
             weights: Vec::new(),
-            layer_outputs: Vec::new(),
         };
         if !input_shapes.is_empty() && input_shapes.len() != graph.inputs.len() {
             let (given, wanted) = (input_shapes.len(), graph.inputs.len());
@@ -162,8 +160,6 @@ impl Plan {
             for node in chain {
                 tensors = self.call(node, tensors)?;
             }
-            let shapes = tensors.iter().map(|&t| self.tensors[t].shape.clone()).collect();
-            self.layer_outputs.push((layer.name.clone(), shapes));
             call_outputs.push(tensors);
         }
         self.place_weights(graph, &chains)?;
@@ -264,11 +260,6 @@ impl Plan {
     /// The shape of each output.
     pub fn output_shapes(&self) -> impl Iterator<Item = &Shape> + '_ {
         self.outputs.iter().map(|&output| &self.tensors[output].shape)
-    }
-
-    /// Each call's layer and the shapes of its outputs.
-    pub fn layer_output_shapes(&self) -> &[(String, Vec<Shape>)] {
-        &self.layer_outputs
     }
 
     /// The tensor before the softmax or sigmoid that makes an output, if one of them does.
