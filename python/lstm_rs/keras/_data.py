@@ -72,12 +72,14 @@ def as_ids(data: Any, name: str, place: str) -> Values:
         dtype = _INT64
         if array.dtype.kind == "f" and not (np.abs(array) < _LARGEST).all():
             raise ValueError(f"{place} reads integers. Received: `{name}` with values that are NaN, infinite or huge")
-    return _for_engine(array, dtype)  # type: ignore[no-any-return]
+    ids: Values = _for_engine(array, dtype)
+    return ids
 
 
 def as_floats(data: Any, name: str) -> Array:
     """Numbers as float32."""
-    return _for_engine(as_array(data, name), np.float32)  # type: ignore[no-any-return]
+    floats: Array = _for_engine(as_array(data, name), np.float32)
+    return floats
 
 
 def as_input(data: Any, dtype: str, expected: Shape, layer: str) -> Values:

@@ -6,7 +6,7 @@ lists its arguments gets `get_config`, `from_config` and that form for free.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -80,6 +80,23 @@ def deserialize(config: Mapping[str, Any], known: Mapping[str, Any], kind: str) 
     arguments = dict(config.get("config") or {})
     build = getattr(cls, "from_config", None)
     return build(arguments) if build is not None else cls(**arguments)
+
+
+def interpret(identifier: Any, known: Mapping[str, Any], kind: str, also: Iterable[str] = ()) -> Any:
+    """What a name, a class or a configuration stands for; something callable stands for itself, None for None.
+
+    `also` are names that somebody else understands, for the message.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier, known, kind)
+    found = known.get(identifier) if isinstance(identifier, str) else identifier
+    if isinstance(found, type):
+        found = found()
+    if not callable(found):
+        raise unknown(kind, identifier, [*known, *also])
+    return found
 
 
 def numpy_value(value: Any) -> Any:

@@ -85,7 +85,7 @@ def get(identifier: Any) -> AnyInitializer | None:
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
     if callable(identifier):
-        return identifier  # type: ignore[no-any-return]
+        return identifier  # type: ignore[no-any-return]  # a function of the user's, of which no more is known
     raise unknown("initializer", identifier, _BY_NAME)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, unknown
+from lstm_rs.keras._checks import absent
 from lstm_rs.keras.losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -56,16 +56,7 @@ def get(identifier: Any) -> Any:
     >>> tf.keras.losses.get("mse").__name__
     'mean_squared_error'
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
-    if isinstance(found, type):
-        found = found()
-    if not callable(found):
-        raise unknown("loss", identifier, [*_BY_NAME, *CROSSENTROPY])
-    return found
+    return _serialization.interpret(identifier, _BY_NAME, "loss", CROSSENTROPY)
 
 
 def serialize(loss: Any) -> Any:
@@ -85,13 +76,14 @@ def resolve(identifier: Any) -> Loss:
         ValueError: for an unknown name.
         NotImplementedError: for a loss written in Python.
     """
-    loss = get(identifier)
+    loss: Any = get(identifier)
     cls = _CLASS_OF.get(loss) if not isinstance(loss, Loss) else None
     if cls is not None:
         return cls(name=identifier if isinstance(identifier, str) else loss.__name__)
     if type(loss) not in _CLASS_OF.values():
         raise NotImplementedError(f"Losses written in Python are not supported. Received: {identifier!r}")
-    return loss  # type: ignore[no-any-return]
+    found: Loss = loss
+    return found
 
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, unknown
+from lstm_rs.keras._checks import absent
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras.metrics.metric import Metric
 from lstm_rs.keras.metrics.metrics import (
@@ -56,16 +56,7 @@ def get(identifier: Any) -> Any:
     >>> tf.keras.metrics.get("mae")
     <MeanAbsoluteError name=mean_absolute_error>
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Mapping):
-        return deserialize(identifier)
-    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
-    if isinstance(found, type):
-        found = found()
-    if not callable(found):
-        raise unknown("metric", identifier, [*_BY_NAME, *ACCURACY])
-    return found
+    return _serialization.interpret(identifier, _BY_NAME, "metric", ACCURACY)
 
 
 def serialize(metric: Any) -> Any:

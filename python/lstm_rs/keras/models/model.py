@@ -44,7 +44,7 @@ class Model(Trainer):
         self._built_trainable: list[bool] | None = None
 
     @cached_property
-    def _seed(self) -> int:  # type: ignore[override]
+    def _seed(self) -> int:  # type: ignore[override]  # `Trainer` only says that there is one
         """Drawn when it is first needed, so that a model that is never built takes no seed."""
         return next_seed()
 

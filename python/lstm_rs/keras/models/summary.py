@@ -11,6 +11,8 @@ from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from lstm_rs.keras.models.model import Model
 
 _WIDTH = 88
@@ -40,7 +42,7 @@ def print_summary(
     import shutil
 
     positions = list(positions or _POSITIONS)
-    header = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
+    header: list[tuple[str, JustifyMethod]] = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
     width = _WIDTH
     if show_trainable:
         width += _TRAINABLE_WIDTH
@@ -53,7 +55,7 @@ def print_summary(
         column = int(position * width) - edge
         if column < 4:
             raise ValueError(f"A table of {width} columns is too narrow for the summary.")
-        table.add_column(title, justify=justify, width=column)  # type: ignore[arg-type]
+        table.add_column(title, justify=justify, width=column)
         edge += column
     for layer in _selected(model.layers, layer_range):
         cells = [

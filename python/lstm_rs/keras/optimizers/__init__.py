@@ -33,7 +33,7 @@ def get(identifier: Any) -> Optimizer:
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         return _BY_NAME[identifier.lower()]()  # type: ignore[call-arg]  # every subclass has a default learning rate
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
-        return identifier()  # type: ignore[call-arg]
+        return identifier()  # type: ignore[call-arg]  # as above
     raise unknown("optimizer", identifier, _BY_NAME)
 
 
