@@ -126,3 +126,70 @@ pub fn run<T: Send>(operations: usize, tasks: impl Iterator<Item = T>, task: imp
         }
     }
 }
+
+/// TEMPORARY
+pub struct Barrier {
+    members: usize,
+    waiting: std::sync::atomic::AtomicUsize,
+    round: std::sync::atomic::AtomicUsize,
+}
+impl Barrier {
+    /// new
+    pub const fn new(members: usize) -> Self {
+        Barrier {
+            members,
+            waiting: std::sync::atomic::AtomicUsize::new(0),
+            round: std::sync::atomic::AtomicUsize::new(0),
+        }
+    }
+    /// wait
+    pub fn wait(&self) {
+        use std::sync::atomic::Ordering::*;
+        let round = self.round.load(Acquire);
+        if self.waiting.fetch_add(1, AcqRel) + 1 == self.members {
+            self.waiting.store(0, Relaxed);
+            self.round.store(round.wrapping_add(1), Release);
+        } else {
+            let mut n = 0u32;
+            while self.round.load(Acquire) == round {
+                n += 1;
+                if n > 20000 { std::thread::yield_now() } else { std::hint::spin_loop() }
+            }
+        }
+    }
+}
+/// TEMPORARY
+pub struct Team {
+    size: usize,
+}
+/// TEMPORARY
+pub fn team(operations: usize) -> Team {
+    Team { size: if operations < WORTH_SHARING { 1 } else { num_threads() } }
+}
+impl Team {
+    /// size
+    pub fn size(&self) -> usize {
+        self.size
+    }
+    /// run
+    pub fn run<T: Send>(&self, tasks: impl Iterator<Item = T>, task: impl Fn(T) + Send + Sync) {
+        run(if self.size > 1 { usize::MAX } else { 0 }, tasks, task);
+    }
+    /// together
+    pub fn together(&self, members: usize, work: impl Fn(usize) + Sync) {
+        if members == 1 {
+            return work(0);
+        }
+        let pool = pool();
+        match &pool.threads {
+            None => unreachable!(),
+            Some(threads) => {
+                threads.broadcast(|c| {
+                    if c.index() < members {
+                        work(c.index())
+                    }
+                });
+            }
+        }
+    }
+}

@@ -3,13 +3,15 @@
 mod support;
 
 use lstm_core::kernels::activation::Activation;
-use lstm_core::kernels::lstm::{Activations, Backward, Forward, Mask, Sizes};
+use lstm_core::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
 use lstm_core::kernels::matmul::{Initial, Matmul};
 use lstm_core::kernels::optimizer::{Adam, RmsProp, Sgd};
 use lstm_core::kernels::orthogonal::orthonormalize;
 use lstm_core::kernels::pack::{PackedMatrix, Source};
+use lstm_core::kernels::scatter::SumByIndex;
 use lstm_core::kernels::softmax;
-use lstm_core::kernels::weight_gradient::{self, Rows};
+use lstm_core::kernels::weight_gradient::WeightGradient;
+use lstm_core::kernels::{Columns, Direction, Order, Rows, RowsMut};
 use lstm_core::simd::Isa;
 use proptest::prelude::*;
 use support::{EDGES, Random, assert_close, assert_sums, wide};
@@ -42,7 +44,8 @@ fn check_matmul(isa: Isa, rows: usize, depth: usize, columns: usize, slack: usiz
     let b_packed = packed(isa, &b, depth, columns);
     for initial in [Initial::Zero, Initial::Bias(&bias), Initial::Target] {
         let mut c = before.clone();
-        Matmul { rows, a: &a, a_stride, b: &b_packed, c: &mut c, c_stride, initial }.run(isa);
+        let (a_rows, c_rows) = (Rows::adjacent(&a, a_stride), RowsMut::adjacent(&mut c, c_stride));
+        Matmul { rows, a: a_rows, b: &b_packed, c: c_rows, initial }.run(isa);
         for row in 0..rows {
             let x = wide(&a[row * a_stride..][..depth]);
             let expected: Vec<f64> = (0..columns)
@@ -106,44 +109,134 @@ fn packing_the_transpose_is_transposing_first() {
 }
 
 #[test]
+fn matmul_of_picked_rows() {
+    for isa in Isa::available() {
+        let (rows, depth, columns, first) = (11, 9, 21, 3);
+        let mut random = Random(2);
+        let (a, b) = (random.floats(30 * depth), random.floats(depth * columns));
+        let from: Vec<u32> = (0..rows).map(|_| random.below(30) as u32).collect();
+        let to: Vec<u32> = (0..rows as u32).map(|row| first + (7 * row) % 17).collect();
+        let mut c = vec![0.5; 17 * columns];
+        Matmul {
+            rows,
+            a: Rows::picked(&a, depth, &from),
+            b: &packed(isa, &b, depth, columns),
+            c: RowsMut { values: &mut c, width: columns, index: Some(&to), first: first as usize },
+            initial: Initial::Target,
+        }
+        .run(isa);
+        let mut expected = vec![0.5; 17 * columns];
+        for (&from, &to) in from.iter().zip(&to) {
+            for n in 0..columns {
+                let product = |d: usize| f64::from(a[from as usize * depth + d]) * f64::from(b[d * columns + n]);
+                expected[(to - first) as usize * columns + n] += (0..depth).map(product).sum::<f64>();
+            }
+        }
+        assert_close(isa.name(), &c, &expected, 2e-6);
+    }
+}
+
+#[test]
+fn sums_by_index() {
+    for isa in Isa::available() {
+        for width in [1, 4, 17, 64] {
+            let mut random = Random(width as u64);
+            let (rows, before) = (random.floats(50 * width), random.floats(7 * width));
+            let index: Vec<u32> = (0..50).map(|_| random.below(7) as u32).collect();
+            let mut target = before.clone();
+            let sum = SumByIndex::new(isa, Rows::adjacent(&rows, width), &index, &mut target);
+            sum.run(0..width / 3);
+            sum.run(width / 3..width);
+            let mut expected = wide(&before);
+            for (row, &to) in rows.chunks(width).zip(&index) {
+                expected[to as usize * width..][..width].iter_mut().zip(row).for_each(|(to, &x)| *to += f64::from(x));
+            }
+            assert_close(isa.name(), &target, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
 fn weight_gradients_at_tile_edges() {
     for isa in Isa::available() {
-        for (groups, steps) in [(0, 3), (1, 1), (3, 7), (5, 61), (2, 300)] {
-            for (inputs, units, width) in [(1, 1, 4), (5, 3, 12), (7, 16, 64), (13, 17, 68), (65, 6, 24)] {
-                let mut random = Random((groups * 31 + steps * 7 + inputs) as u64);
-                // h has one row more a group than dz, as the states of an LSTM have.
-                let (dz, x) = (random.floats(groups * steps * width), random.floats(groups * steps * inputs));
-                let h = random.floats(groups * (steps + 1) * units);
+        for rows in [0, 1, 21, 255, 305, 600] {
+            for (inputs, units, width) in [(1, 1, 4), (5, 3, 12), (7, 16, 64), (13, 17, 68), (65, 6, 24), (3, 9, 200)] {
+                let mut random = Random((rows * 31 + inputs) as u64);
+                let (dz, x, h) =
+                    (random.floats(rows * width), random.floats(40 * inputs), random.floats((rows + 5) * units));
+                let pick: Vec<u32> = (0..rows).map(|_| random.below(40) as u32).collect();
                 let before = random.floats((inputs + units + 1) * width);
-                let mut gradients = before.clone();
-                let (dw, rest) = gradients.split_at_mut(inputs * width);
-                let (du, db) = rest.split_at_mut(units * width);
-                let operands = [
-                    Some((Rows { values: &x, width: inputs, group_stride: steps * inputs }, dw)),
-                    Some((Rows { values: &h, width: units, group_stride: (steps + 1) * units }, du)),
-                ];
-                let dz_rows = Rows { values: &dz, width, group_stride: steps * width };
-                for panel in weight_gradient::panels(isa, (groups, steps), dz_rows, operands, Some(db)) {
-                    panel.run();
-                }
                 let mut expected = wide(&before);
-                for g in 0..groups {
-                    for s in 0..steps {
-                        for n in 0..width {
-                            let d = f64::from(dz[(g * steps + s) * width + n]);
-                            for i in 0..inputs {
-                                expected[i * width + n] += d * f64::from(x[(g * steps + s) * inputs + i]);
-                            }
-                            for u in 0..units {
-                                expected[(inputs + u) * width + n] +=
-                                    d * f64::from(h[(g * (steps + 1) + s) * units + u]);
-                            }
-                            expected[(inputs + units) * width + n] += d;
+                for (row, &pick) in pick.iter().enumerate() {
+                    for n in 0..width {
+                        let d = f64::from(dz[row * width + n]);
+                        for i in 0..inputs {
+                            expected[i * width + n] += d * f64::from(x[pick as usize * inputs + i]);
                         }
+                        for u in 0..units {
+                            expected[(inputs + u) * width + n] += d * f64::from(h[row * units + u]);
+                        }
+                        expected[(inputs + units) * width + n] += d;
                     }
                 }
-                let what = format!("{} {groups}x{steps} {inputs}+{units}x{width}", isa.name());
-                assert_close(&what, &gradients, &expected, 1e-5);
+                let mut first: Option<Vec<f32>> = None;
+                for parts in [1, 2, 3, 5, 16] {
+                    let mut gradients = before.clone();
+                    let (dw, rest) = gradients.split_at_mut(inputs * width);
+                    let (du, db) = rest.split_at_mut(units * width);
+                    let operands = [Some((Rows::picked(&x, inputs, &pick), dw)), Some((Rows::adjacent(&h, units), du))];
+                    let dz = Rows::adjacent(&dz, width);
+                    let tasks = WeightGradient { rows, dz, operands, bias: Some(db) }.tasks(isa, parts);
+                    (0..tasks.count()).for_each(|task| tasks.run(task));
+                    let what = format!("{} {rows} {inputs}+{units}x{width} in {parts}", isa.name());
+                    assert_close(&what, &gradients, &expected, 1e-5);
+                    assert_eq!(first.get_or_insert_with(|| gradients.clone()), &gradients, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn orders_hold_every_step_that_counts_once() {
+    let mut random = Random(8);
+    let mut order = Order::default();
+    for (batch, steps) in [(1, 1), (4, 7), (9, 5), (3, 0), (0, 4)] {
+        for direction in [Direction::Forwards, Direction::Backwards, Direction::BackwardsInPlace] {
+            for masked in [false, true] {
+                let keep: Vec<u8> = (0..batch * steps).map(|_| u8::from(!masked || random.below(3) > 0)).collect();
+                order.set(batch, steps, masked.then_some(&keep), direction);
+                let counted = keep.iter().filter(|&&keep| keep != 0).count();
+                assert_eq!(order.rows(), counted);
+                assert!(order.lengths().is_sorted_by(|a, b| a >= b));
+                let mut seen: Vec<u32> = order.inputs().to_vec();
+                seen.sort_unstable();
+                let expected: Vec<u32> = (0..keep.len() as u32).filter(|&place| keep[place as usize] != 0).collect();
+                assert_eq!(seen, expected);
+                // Each rank goes through its sequence's steps one way.
+                for (rank, (&sequence, &length)) in order.sequences().iter().zip(order.lengths()).enumerate() {
+                    let times: Vec<u32> = (0..length)
+                        .map(|step| order.inputs()[order.step(step).start + rank] - sequence * steps as u32)
+                        .collect();
+                    let forwards = direction == Direction::Forwards;
+                    assert!(times.windows(2).all(|pair| (pair[0] < pair[1]) == forwards));
+                    for step in 0..length {
+                        let row = order.step(step).start + rank;
+                        let (input, output) = (order.inputs()[row], order.outputs()[row]);
+                        let (input, output) = (input % steps as u32, output % steps as u32);
+                        let turned = steps as u32 - 1 - input;
+                        assert_eq!(output, if direction == Direction::Backwards { turned } else { input });
+                        assert_eq!(order.states()[row] as usize, order.state(step, true) + rank);
+                    }
+                }
+                for parts in 1..5 {
+                    let ranges = order.parts(parts, 1);
+                    assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), batch);
+                    assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+                }
+                let (rows, places) = order.sorted(0..batch);
+                assert!(places.is_sorted() && rows.len() == counted);
+                assert!(rows.iter().zip(places).all(|(&row, &place)| order.inputs()[row as usize] == place));
             }
         }
     }
@@ -312,8 +405,6 @@ fn lstm_at_tile_edges() {
             let (b, x) = (random.floats(4 * units), random.floats(batch * steps * inputs));
             let (h0, c0) = (random.floats(batch * units), random.floats(batch * units));
             let keep: Vec<u8> = (0..batch * steps).map(|_| u8::from(random.below(3) > 0)).collect();
-            let first: Vec<usize> =
-                keep.chunks(steps.max(1)).map(|row| row.iter().position(|&k| k != 0).unwrap_or(steps)).collect();
             let [mut kernel, mut recurrent_kernel, mut bias, mut recurrent_transposed] =
                 std::array::from_fn(|_| PackedMatrix::default());
             let gates = 4 * units;
@@ -322,83 +413,136 @@ fn lstm_at_tile_edges() {
             bias.pack_gates(isa, Source::row_major(&b, gates), 1, units).unwrap();
             recurrent_transposed.pack(isa, Source::transposed(&u, gates), gates, units).unwrap();
             let activations = Activations { cell: Activation::Tanh, gate: Activation::Sigmoid };
-            let sizes = Sizes { batch, steps, inputs, units };
 
-            let masked = |zero_output| Some(Mask { keep: &keep, first: &first, zero_output });
-            for mask in [None, masked(false), masked(true)] {
-                let masked: Option<Vec<bool>> = mask.map(|mask| mask.keep.iter().map(|&k| k != 0).collect());
-                let zero_output = mask.is_some_and(|mask| mask.zero_output);
-                let layer = support::Lstm { zero_output, ..support::Lstm::new(units) };
+            for masked in [false, true] {
+                let mut order = Order::default();
+                order.set(batch, steps, masked.then_some(&keep), Direction::Forwards);
+                let mask: Option<Vec<bool>> = masked.then(|| keep.iter().map(|&k| k != 0).collect());
+                // Masked outputs are left as they are: zeros, here.
+                let layer = support::Lstm { zero_output: true, ..support::Lstm::new(units) };
                 let wide_weights = [wide(&w), wide(&u), wide(&b)];
                 let run = |weights: &[Vec<f64>], h0: &[f64], c0: &[f64]| {
-                    let sizes = (batch, steps, inputs);
-                    support::lstm(&layer, weights, &wide(&x), sizes, masked.as_deref(), Some((h0, c0)))
+                    support::lstm(&layer, weights, &wide(&x), (batch, steps, inputs), mask.as_deref(), Some((h0, c0)))
                 };
                 let (expected, h_last, c_last) = run(&wide_weights, &wide(&h0), &wide(&c0));
-                let what = format!("{} {batch}x{steps}x{inputs}x{units} {}", isa.name(), mask.is_some());
+                let what = format!("{} {batch}x{steps}x{inputs}x{units} {masked}", isa.name());
+                let by_rank = |values: &[f32]| -> Vec<f32> {
+                    let rows = order.sequences().iter().map(|&s| &values[s as usize * units..][..units]);
+                    rows.flatten().copied().collect()
+                };
+                let projection =
+                    Projection { x: Rows::picked(&x, inputs, order.inputs()), kernel: &kernel, bias: &bias };
+                let mut given = vec![0.0; batch * steps * gates];
+                let all = Rows::adjacent(&x, inputs);
+                Project { projection: Projection { x: all, ..projection }, rows: batch * steps, units, z: &mut given }
+                    .run(isa);
 
+                let mut bits: [Option<Vec<f32>>; 2] = [None, None];
                 let mut trained = None;
-                // Without the outputs of all steps, then with them, then as in training.
-                for (training, with_output) in [(false, false), (false, true), (true, true)] {
-                    let slots = Forward::slots(steps, training);
-                    let (mut h, mut c) = (vec![0.0; batch * slots * units], vec![0.0; batch * slots * units]);
-                    for row in 0..batch {
-                        h[row * slots * units..][..units].copy_from_slice(&h0[row * units..][..units]);
-                        c[row * slots * units..][..units].copy_from_slice(&c0[row * units..][..units]);
-                    }
-                    let mut saved = vec![0.0; batch * steps * gates];
+                // Every source of the projection, with and without the outputs, in training too; on any number of members.
+                for (training, with_output, source, parts, columns) in [
+                    (false, false, 0, 1, 1),
+                    (false, true, 1, 1, 2),
+                    (false, true, 2, 2, 1),
+                    (true, true, 0, 3, 1),
+                    (true, true, 1, 2, 2),
+                    (true, true, 2, 1, 3),
+                ] {
+                    let states = order.state_rows(training) * units;
+                    let (mut h, mut c) = (vec![0.0; states], vec![0.0; states]);
+                    h[..batch * units].copy_from_slice(&by_rank(&h0));
+                    c[..batch * units].copy_from_slice(&by_rank(&c0));
+                    let mut saved = vec![0.0; order.rows() * gates];
                     let mut output = vec![0.0; batch * steps * units];
-                    Forward {
-                        sizes,
-                        x: &x,
-                        kernel: &kernel,
+                    let mut last = h0.clone();
+                    let mut room = vec![0.0; 2 * batch * gates];
+                    let input = match source {
+                        0 => Input::Fused(projection),
+                        1 => Input::Ahead(projection, &mut room),
+                        _ => Input::Given(Rows::picked(&given, gates, order.inputs())),
+                    };
+                    let pass = Forward {
+                        isa,
+                        order: &order,
+                        units,
+                        input,
                         recurrent_kernel: &recurrent_kernel,
-                        bias: &bias,
                         activations,
-                        mask,
                         h: &mut h,
                         c: &mut c,
                         gates: training.then_some(&mut saved),
-                        output: with_output.then_some(&mut output),
+                        output: with_output.then(|| Columns::all(&mut output, units)),
+                        last: &mut last,
+                        dropout: None,
                     }
-                    .run(isa);
+                    .members(order.parts(parts, 1), columns);
+                    std::thread::scope(|scope| {
+                        (0..pass.count()).for_each(|member| {
+                            drop(scope.spawn({
+                                let pass = &pass;
+                                move || pass.run(member)
+                            }))
+                        });
+                    });
+                    drop(pass);
                     if with_output {
                         assert_close(&what, &output, &expected, 2e-6);
+                        assert_eq!(bits[0].get_or_insert_with(|| output.clone()), &output, "{what}");
                     }
-                    let last = Forward::last_slot(steps, training);
-                    for row in 0..batch {
-                        let at = (row * slots + last) * units;
-                        let range = row * units..(row + 1) * units;
-                        assert_close(&what, &h[at..at + units], &h_last[range.clone()], 2e-6);
-                        assert_close(&what, &c[at..at + units], &c_last[range], 2e-6);
+                    assert_close(&what, &last, &h_last, 2e-6);
+                    for (rank, &sequence) in order.sequences().iter().enumerate() {
+                        let (at, of) = (order.last_state(rank, training) * units, sequence as usize * units);
+                        assert_close(&what, &c[at..at + units], &c_last[of..of + units], 2e-6);
+                    }
+                    if training {
+                        assert_eq!(bits[1].get_or_insert_with(|| saved.clone()), &saved, "{what}");
                     }
                     trained = Some((c, saved));
                 }
 
                 // The gradient of Σ d_output · output + Σ dh · h + Σ dc · c by the initial states.
-                let (c, mut saved) = trained.unwrap();
+                let (c, saved) = trained.unwrap();
                 let d_output = random.floats(batch * steps * units);
                 let (d_h, d_c) = (random.floats(batch * units), random.floats(batch * units));
-                let (mut dh, mut dc) = (d_h.clone(), d_c.clone());
-                Backward {
-                    sizes,
-                    recurrent_transposed: &recurrent_transposed,
-                    activations,
-                    mask,
-                    c: &c,
-                    gates: &mut saved,
-                    d_output: Some(&d_output),
-                    dh: &mut dh,
-                    dc: &mut dc,
-                }
-                .run(isa);
                 let dot = |a: &[f64], b: &[f32]| a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum::<f64>();
                 let gradients = support::differences(&[wide(&h0), wide(&c0)], |states| {
                     let (output, h, c) = run(&wide_weights, &states[0], &states[1]);
                     dot(&output, &d_output) + dot(&h, &d_h) + dot(&c, &d_c)
                 });
-                assert_close(&what, &dh, &gradients[0], 1e-5);
-                assert_close(&what, &dc, &gradients[1], 1e-5);
+                let mut bits: Option<Vec<f32>> = None;
+                for (parts, columns) in [(1, 1), (3, 1), (1, 2), (2, 2)] {
+                    let mut dz = saved.clone();
+                    let (mut dh, mut dc) = (by_rank(&d_h), by_rank(&d_c));
+                    let pass = Backward {
+                        isa,
+                        order: &order,
+                        units,
+                        recurrent_transposed: &recurrent_transposed,
+                        activations,
+                        c: &c,
+                        gates: &mut dz,
+                        d_output: Some(Rows::picked(&d_output, units, order.outputs())),
+                        dh: &mut dh,
+                        dc: &mut dc,
+                        dropout: None,
+                        wants_initial: true,
+                    }
+                    .members(order.parts(parts, 1), columns);
+                    std::thread::scope(|scope| {
+                        (0..pass.count()).for_each(|member| {
+                            drop(scope.spawn({
+                                let pass = &pass;
+                                move || pass.run(member)
+                            }))
+                        });
+                    });
+                    drop(pass);
+                    for (got, expected) in [(&dh, &gradients[0]), (&dc, &gradients[1])] {
+                        let expected: Vec<f32> = expected.iter().map(|&x| x as f32).collect();
+                        assert_close(&what, got, &wide(&by_rank(&expected)), 1e-5);
+                    }
+                    assert_eq!(bits.get_or_insert_with(|| dz.clone()), &dz, "{what}");
+                }
             }
         }
     }

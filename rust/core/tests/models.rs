@@ -121,7 +121,8 @@ fn arguments_that_are_wrong_are_named() {
         (1, "cell.units", json!(0), "rnn: units"),
         (1, "cell.activation", json!("swoosh"), "unknown activation 'swoosh'; known are elu"),
         (1, "cell.recurrent_activation", json!("softmax"), "softmax"),
-        (1, "cell.dropout", json!(0.5), "0.5"),
+        (1, "cell.dropout", json!(1.0), "rnn: dropout=1"),
+        (1, "cell.recurrent_dropout", json!(-0.1), "rnn: recurrent_dropout=-0.1"),
         (1, "cell.zoom", json!(1), "zoom"),
         (1, "stateful", json!(true), "rnn:"),
         (1, "cell", json!({"class_name": "GRUCell", "config": {}}), "GRUCell"),
@@ -155,7 +156,7 @@ fn models_that_are_wrong_are_refused() {
     let mut unknown = classifier();
     unknown["config"]["layers"][3]["class_name"] = json!("Densest");
     let message = build(&unknown).err().unwrap().to_string();
-    assert!(message.contains("unknown layer class 'Densest'; known are Activation, Dense"), "{message}");
+    assert!(message.contains("unknown layer class 'Densest'; known are Activation, Bidirectional"), "{message}");
     let mut empty = classifier();
     empty["config"]["layers"].as_array_mut().unwrap().truncate(1);
     assert!(build(&empty).err().unwrap().to_string().contains("no layers"));

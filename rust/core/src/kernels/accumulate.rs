@@ -5,41 +5,72 @@ use crate::simd::Simd;
 /// Vectors in a full panel: one for each gate of an LSTM.
 pub(super) const PANEL_VECTORS: usize = 4;
 
-/// Where a tile reads `a[row, depth] = *a.add(row * row_stride + depth * depth_stride)`.
-#[derive(Clone, Copy)]
-pub(super) struct Operand {
-    pub a: *const f32,
-    pub row_stride: usize,
-    pub depth_stride: usize,
-}
+/// Rows of `b` between the one in use and the one asked for: some hundred cycles, more than the second-level cache takes.
+const PREFETCH: usize = 8;
 
-/// `tile[r, v] += Σ_d a[r, d] · b[d, v]` for one packed panel `b` of `NV` vectors a row.
+/// Floats in a cache line.
+const LINE: usize = 16;
+
+/// `tile[r, v] += Σ_d a(r, d) · b[d, v]` for one packed panel `b` of `NV` vectors a row, `a(r, d)` being what the pointer
+/// that `a` gives points to.
 ///
-/// With `MR = TILE_ROWS` and `NV = 4` the tile, one row of `b` and one broadcast fill the registers: a step of `d` is
-/// `NV` loads, `MR` broadcasts and `MR · NV` multiply-adds, and nothing is stored.
+/// With `MR = TILE_ROWS` and `NV = 4` the tile, its weights and its broadcasts fill the registers: a step of `d` is `NV`
+/// loads, `MR` broadcasts and `MR · NV` multiply-adds, and nothing is stored. The sum runs over `d` in order, whatever
+/// the tile.
 ///
 /// # Safety
-/// All of `a` that `MR` rows and `depth` steps name, and `depth * NV * LANES` floats of `b`, must be readable.
+/// `a` must give readable pointers for `r < MR`, `d < depth`; `depth * NV * LANES` floats of `b` must be readable.
 #[inline(always)]
 pub(super) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     tile: &mut [[S::V; NV]; MR],
     depth: usize,
-    operand: Operand,
+    a: impl Fn(usize, usize) -> *const f32,
     b: *const f32,
 ) {
     for d in 0..depth {
+        let row = b.wrapping_add(d * NV * S::LANES);
+        for line in (0..NV * S::LANES).step_by(LINE) {
+            simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
+        }
         // SAFETY: `d < depth`, `r < MR`, `v < NV`: inside what the caller promises.
         unsafe {
-            let row: [S::V; NV] = std::array::from_fn(|v| simd.load(b.add((d * NV + v) * S::LANES)));
-            for (r, sums) in tile.iter_mut().enumerate() {
-                let a = simd.splat(*operand.a.add(r * operand.row_stride + d * operand.depth_stride));
-                for (sum, &b) in sums.iter_mut().zip(&row) {
-                    *sum = simd.mul_add(a, b, *sum);
+            if S::TILE_ROWS < PANEL_VECTORS {
+                // Few registers: the broadcasts stay, each weight vector is used up at once.
+                let a: [S::V; MR] = std::array::from_fn(|r| simd.splat(*a(r, d)));
+                for v in 0..NV {
+                    let weights = simd.load(row.add(v * S::LANES));
+                    for (sums, &a) in tile.iter_mut().zip(&a) {
+                        sums[v] = simd.mul_add(a, weights, sums[v]);
+                    }
+                }
+            } else {
+                let weights: [S::V; NV] = std::array::from_fn(|v| simd.load(row.add(v * S::LANES)));
+                for (r, sums) in tile.iter_mut().enumerate() {
+                    let a = simd.splat(*a(r, d));
+                    for (sum, &weights) in sums.iter_mut().zip(&weights) {
+                        *sum = simd.mul_add(a, weights, *sum);
+                    }
                 }
             }
         }
     }
+}
+
+/// [`accumulate`] with `a(r, d) = rows[r][d]`.
+///
+/// # Safety
+/// `rows` must point to `depth` readable floats each; `b` as for [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn accumulate_rows<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    tile: &mut [[S::V; NV]; MR],
+    depth: usize,
+    rows: [*const f32; MR],
+    b: *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { accumulate(simd, tile, depth, |r, d| rows[r].add(d), b) }
 }
 
 /// A tile's values in memory, row after row, `NV * LANES` floats each.
@@ -117,4 +148,24 @@ pub(super) fn row_blocks<S: Simd>(rows: usize) -> impl Iterator<Item = (usize, u
             (start, (i + 1) * rows / blocks - start)
         })
         .filter(|&(_, count)| count > 0)
+}
+
+/// Reads `count` floats, without a detour where they fill a vector.
+///
+/// # Safety
+/// `source` must be readable for `count <= LANES` floats.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd>(simd: S, source: *const f32, count: usize) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe { if count == S::LANES { simd.load(source) } else { simd.load_partial(source, count) } }
+}
+
+/// Writes `count` floats, without a detour where they fill a vector.
+///
+/// # Safety
+/// `target` must be writable for `count <= LANES` floats.
+#[inline(always)]
+pub(super) unsafe fn store<S: Simd>(simd: S, v: S::V, target: *mut f32, count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { if count == S::LANES { simd.store(v, target) } else { simd.store_partial(v, target, count) } }
 }

@@ -178,14 +178,14 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: S::V) -> S::V {
     let power = simd.exp2_integral(n);
     let e = simd.mul_add(power, p, power);
     let e = simd.select_lt(negative, simd.splat(EXP_LOW), zero, e);
-    simd.div(simd.select_lt(x, zero, e, one), simd.add(one, e))
+    simd.quotient(simd.select_lt(x, zero, e, one), simd.add(one, e))
 }
 
 /// `tanh x = -t / (2 + t)` with `t = e^(-2 |x|) - 1`, the sign put back.
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
     let t = expm1_negative(simd, simd.mul(simd.splat(-2.0), simd.abs(x)));
-    simd.copysign(simd.div(t, simd.add(simd.splat(2.0), t)), x)
+    simd.copysign(simd.quotient(t, simd.add(simd.splat(2.0), t)), x)
 }
 
 struct Forward<'a> {

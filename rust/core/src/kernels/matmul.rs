@@ -1,8 +1,8 @@
 //! `C = A · B` for a packed `B`.
 
-use super::accumulate::{MAX_TILE_ROWS, Operand, PANEL_VECTORS, accumulate, row_blocks, with_rows};
+use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, accumulate_rows, load, row_blocks, store, with_rows};
 use super::pack::PackedMatrix;
-use super::span;
+use super::rows::{Rows, RowsMut};
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows of `B` read before the next rows of `A`: a panel of so many stays in the L2 cache.
@@ -25,16 +25,12 @@ pub enum Initial<'a> {
 pub struct Matmul<'a> {
     /// Rows of `A` and `C`.
     pub rows: usize,
-    /// `A`, row-major.
-    pub a: &'a [f32],
-    /// Distance of `A`'s rows.
-    pub a_stride: usize,
+    /// `A`.
+    pub a: Rows<'a>,
     /// `B`.
     pub b: &'a PackedMatrix,
-    /// `C`, row-major.
-    pub c: &'a mut [f32],
-    /// Distance of `C`'s rows.
-    pub c_stride: usize,
+    /// `C`.
+    pub c: RowsMut<'a>,
     /// What `C` starts from.
     pub initial: Initial<'a>,
 }
@@ -49,8 +45,8 @@ impl Matmul<'_> {
         if self.rows == 0 || columns == 0 {
             return;
         }
-        assert!(self.a.len() >= span(self.rows, self.a_stride, depth));
-        assert!(self.c_stride >= columns && self.c.len() >= span(self.rows, self.c_stride, columns));
+        self.a.check(self.rows, depth);
+        self.c.check(self.rows, columns);
         assert_eq!(self.b.lanes(), isa.lanes());
         if let Initial::Bias(bias) = self.initial {
             assert_eq!(bias.len(), columns);
@@ -102,32 +98,24 @@ impl Matmul<'_> {
         let column = panel * PANEL_VECTORS * S::LANES;
         let width = |v: usize| S::LANES.min(self.b.columns() - column - v * S::LANES);
         let b = self.b.panel(panel);
-        let c = self.c.as_mut_ptr();
         // SAFETY: `Matmul::run` checked that `rows` rows of `a` and `c` lie in their slices and that the bias has one float a
         // column; `row + MR <= rows`, `from + count <= depth`, and `width` keeps vector `v` within the columns.
         unsafe {
-            let at = |r: usize, v: usize| c.add((row + r) * self.c_stride + column + v * S::LANES);
+            let c: [*mut f32; MR] = std::array::from_fn(|r| self.c.at(row + r).add(column));
+            let at = |r: usize, v: usize| c[r].add(v * S::LANES);
             let mut tile: [[S::V; NV]; MR] = match self.initial {
-                _ if from > 0 => {
-                    std::array::from_fn(|r| std::array::from_fn(|v| simd.load_partial(at(r, v), width(v))))
-                }
+                _ if from > 0 => std::array::from_fn(|r| std::array::from_fn(|v| load(simd, at(r, v), width(v)))),
                 Initial::Zero => [[simd.splat(0.0); NV]; MR],
                 Initial::Bias(bias) => {
-                    [std::array::from_fn(|v| simd.load_partial(bias.as_ptr().add(column + v * S::LANES), width(v))); MR]
+                    [std::array::from_fn(|v| load(simd, bias.as_ptr().add(column + v * S::LANES), width(v))); MR]
                 }
-                Initial::Target => {
-                    std::array::from_fn(|r| std::array::from_fn(|v| simd.load_partial(at(r, v), width(v))))
-                }
+                Initial::Target => std::array::from_fn(|r| std::array::from_fn(|v| load(simd, at(r, v), width(v)))),
             };
-            let a = Operand {
-                a: self.a.as_ptr().add(row * self.a_stride + from),
-                row_stride: self.a_stride,
-                depth_stride: 1,
-            };
-            accumulate(simd, &mut tile, count, a, b.as_ptr().add(from * NV * S::LANES));
+            let a: [*const f32; MR] = std::array::from_fn(|r| self.a.at(row + r).add(from));
+            accumulate_rows(simd, &mut tile, count, a, b.as_ptr().add(from * NV * S::LANES));
             for (r, sums) in tile.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
-                    simd.store_partial(sum, at(r, v), width(v));
+                    store(simd, sum, at(r, v), width(v));
                 }
             }
         }

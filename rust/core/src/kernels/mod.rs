@@ -9,12 +9,19 @@ mod buffer;
 pub mod lstm;
 pub mod matmul;
 pub mod optimizer;
+mod order;
 pub mod orthogonal;
 pub mod pack;
+pub mod peak;
+mod rows;
+pub mod scatter;
+mod shared;
 pub mod softmax;
 pub mod weight_gradient;
 
 pub use buffer::AlignedBuffer;
+pub use order::{Direction, Order};
+pub use rows::{Columns, Rows, RowsMut};
 
 /// Floats that `rows` rows of `width`, `stride` apart, reach over.
 ///

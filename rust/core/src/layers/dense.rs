@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::kernels::matmul::{Initial, Matmul};
 use crate::kernels::pack::{PackedMatrix, Source};
-use crate::kernels::weight_gradient::{self, Rows};
+use crate::kernels::weight_gradient::WeightGradient;
+use crate::kernels::{Rows, RowsMut};
 use crate::parallel;
 use crate::simd::Isa;
 
@@ -127,11 +128,9 @@ impl Layer for Dense {
         let mut rest = call.outputs[0].floats_mut();
         let tasks = self.ranges(x.rows()).map(|rows| Matmul {
             rows: rows.len(),
-            a: &x.floats()[rows.start * self.features..],
-            a_stride: self.features,
+            a: Rows::adjacent(&x.floats()[rows.start * self.features..], self.features),
             b: &self.kernel,
-            c: parallel::take(&mut rest, &rows, self.units),
-            c_stride: self.units,
+            c: RowsMut::adjacent(parallel::take(&mut rest, &rows, self.units), self.units),
             initial,
         });
         parallel::run(self.operations(x.rows()), tasks, |task| task.run(call.isa));
@@ -144,21 +143,24 @@ impl Layer for Dense {
         let rows = x.rows();
         if let Some(gradients) = call.gradients.take() {
             let (kernel, bias) = gradients.split_at_mut(self.features * self.units);
-            let dz = Rows { values: dy, width: self.units, group_stride: 0 };
-            let inputs = Rows { values: x.floats(), width: self.features, group_stride: 0 };
-            let bias = self.use_bias.then_some(bias);
-            let panels = weight_gradient::panels(isa, (1, rows), dz, [Some((inputs, kernel)), None], bias);
-            parallel::run(self.operations(rows), panels, |panel| panel.run());
+            let inputs = Rows::adjacent(x.floats(), self.features);
+            let gradient = WeightGradient {
+                rows,
+                dz: Rows::adjacent(dy, self.units),
+                operands: [Some((inputs, kernel)), None],
+                bias: self.use_bias.then_some(bias),
+            };
+            let team = parallel::team(self.operations(rows));
+            let tasks = gradient.tasks(isa, team.size());
+            team.run(0..tasks.count(), |task| tasks.run(task));
         }
         if let Some((mut dx, add)) = call.d_input(0) {
             let initial = if add { Initial::Target } else { Initial::Zero };
             let tasks = self.ranges(rows).map(|rows| Matmul {
                 rows: rows.len(),
-                a: &dy[rows.start * self.units..],
-                a_stride: self.units,
+                a: Rows::adjacent(&dy[rows.start * self.units..], self.units),
                 b: &self.kernel_transposed,
-                c: parallel::take(&mut dx, &rows, self.features),
-                c_stride: self.features,
+                c: RowsMut::adjacent(parallel::take(&mut dx, &rows, self.features), self.features),
                 initial,
             });
             parallel::run(self.operations(rows), tasks, |task| task.run(isa));

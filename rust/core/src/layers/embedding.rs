@@ -46,8 +46,42 @@ struct Embedding {
     initializer: Initializer,
 }
 
+/// The batch's ids without repetitions.
+#[derive(Default)]
+pub(super) struct EmbeddingCache {
+    /// For each id of the vocabulary its word, if `known` holds it.
+    words: Vec<u32>,
+    /// The ids in the order in which they first came.
+    known: Vec<u32>,
+    /// For each place its word.
+    dictionary: Vec<u32>,
+}
+
+impl EmbeddingCache {
+    /// Looks every id up; false where so few repeat that a dictionary would not pay.
+    fn read(&mut self, ids: &[i32], vocabulary: usize) -> bool {
+        self.words.resize(vocabulary, u32::MAX);
+        self.known.clear();
+        self.dictionary.clear();
+        let most = ids.len() / 2;
+        for &id in ids {
+            let word = &mut self.words[id as usize];
+            let known = self.known.get(*word as usize).is_some_and(|&known| known == id as u32);
+            if !known {
+                if self.known.len() == most {
+                    return false;
+                }
+                *word = self.known.len() as u32;
+                self.known.push(id as u32);
+            }
+            self.dictionary.push(*word);
+        }
+        true
+    }
+}
+
 impl Layer for Embedding {
-    type Cache = ();
+    type Cache = EmbeddingCache;
 
     fn weights(&self) -> Vec<Weight> {
         vec![Weight {
@@ -72,16 +106,27 @@ impl Layer for Embedding {
         Kind::Ids
     }
 
-    fn forward(&self, call: Forward<'_>, (): &mut ()) -> Result<()> {
+    fn forward(&self, call: Forward<'_>, cache: &mut EmbeddingCache) -> Result<()> {
         let ids = call.input(0).ids();
-        let rows = call.outputs[0].floats_mut().chunks_exact_mut(self.dimensions);
-        for (&id, row) in ids.iter().zip(rows) {
-            let Some(id) = usize::try_from(id).ok().filter(|&id| id < self.vocabulary) else {
-                let (last, size) = (self.vocabulary - 1, self.vocabulary);
-                let message = format!("token id {id} is outside the vocabulary, 0 to {last} (input_dim={size})");
-                return Err(Error::value(&self.name, message));
-            };
-            row.copy_from_slice(&call.weights[id * self.dimensions..][..self.dimensions]);
+        let outside = ids.iter().find(|&&id| usize::try_from(id).map_or(true, |id| id >= self.vocabulary));
+        if let Some(id) = outside {
+            let (last, size) = (self.vocabulary - 1, self.vocabulary);
+            let message = format!("token id {id} is outside the vocabulary, 0 to {last} (input_dim={size})");
+            return Err(Error::value(&self.name, message));
+        }
+        let table = |id: usize| &call.weights[id * self.dimensions..][..self.dimensions];
+        let output = &mut call.outputs[0];
+        if call.dictionary && cache.read(ids, self.vocabulary) {
+            output.set_dictionary(cache.known.len(), &cache.dictionary)?;
+            for (&id, row) in cache.known.iter().zip(output.held_mut().chunks_exact_mut(self.dimensions)) {
+                row.copy_from_slice(table(id as usize));
+            }
+        } else {
+            let sizes = output.sizes().to_vec();
+            output.resize(&sizes)?;
+            for (&id, row) in ids.iter().zip(output.held_mut().chunks_exact_mut(self.dimensions)) {
+                row.copy_from_slice(table(id as usize));
+            }
         }
         if let Some(mask) = call.new_mask {
             mask.clear();
@@ -90,15 +135,19 @@ impl Layer for Embedding {
         Ok(())
     }
 
-    fn backward(&self, call: Backward<'_>, (): &mut ()) {
-        let ids = call.input(0).ids();
+    fn backward(&self, mut call: Backward<'_>, cache: &mut EmbeddingCache) {
         let Some(dy) = call.d_output(0) else { return };
-        let Some(gradients) = call.gradients else { return };
-        for (&id, dy) in ids.iter().zip(dy.chunks_exact(self.dimensions)) {
-            let row = &mut gradients[id as usize * self.dimensions..][..self.dimensions];
-            for (gradient, dy) in row.iter_mut().zip(dy) {
-                *gradient += dy;
-            }
+        let Some(gradients) = call.gradients.take() else { return };
+        let mut add = |id: usize, dy: &[f32]| {
+            let row = &mut gradients[id * self.dimensions..][..self.dimensions];
+            row.iter_mut().zip(dy).for_each(|(gradient, dy)| *gradient += dy);
+        };
+        let rows = dy.chunks_exact(self.dimensions);
+        if call.outputs[0].dictionary().is_some() {
+            cache.known.iter().zip(rows).for_each(|(&id, dy)| add(id as usize, dy));
+        } else {
+            let ids = call.input(0).ids();
+            ids.iter().zip(rows).for_each(|(&id, dy)| add(id as usize, dy));
         }
     }
 }

@@ -151,6 +151,12 @@ impl Random {
         Random(generator)
     }
 
+    /// What dropout multiplies by: 0 with probability `rate`, else `1 / (1 - rate)`.
+    pub fn dropout(&mut self, rate: f64, target: &mut [f32]) {
+        let kept = (1.0 / (1.0 - rate)) as f32;
+        target.iter_mut().for_each(|factor| *factor = if self.uniform() < rate { 0.0 } else { kept });
+    }
+
     /// Uniform in `[0, 1)`.
     fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)

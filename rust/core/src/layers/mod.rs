@@ -4,11 +4,13 @@
 //! does not know the network it stands in. [`CLASSES`] pairs Keras' class names with the functions that build them.
 
 mod activation;
+mod bidirectional;
 mod config;
 mod dense;
 mod embedding;
 mod initializer;
 mod lstm;
+mod recurrence;
 mod shape;
 mod tensor;
 
@@ -30,6 +32,7 @@ pub type Builder = fn(&str, &serde_json::Value, &[Shape]) -> Result<Vec<Node>>;
 /// Keras' class names and what builds them, sorted.
 pub const CLASSES: &[(&str, Builder)] = &[
     ("Activation", activation::build),
+    ("Bidirectional", bidirectional::build),
     ("Dense", dense::build),
     ("Embedding", embedding::build),
     ("LSTM", lstm::build_lstm),
@@ -93,6 +96,12 @@ pub struct Forward<'a> {
     pub new_mask: Option<&'a mut Vec<u8>>,
     /// Whether a backward pass follows.
     pub training: bool,
+    /// Whether to go on from the states in which the last call left its sequences.
+    pub resume: bool,
+    /// Whether every reader of the first output takes a dictionary.
+    pub dictionary: bool,
+    /// Seed and stream of what is drawn in this call.
+    pub random: (u64, u64),
 }
 
 impl<'a> Forward<'a> {
@@ -169,6 +178,22 @@ pub trait Layer: Send + Sync + 'static {
         None
     }
 
+    /// Whether its input may hold repeated rows once, in training too.
+    fn takes_dictionary(&self) -> bool {
+        false
+    }
+
+    /// The states, `batch x features` each, that a stream hands from one time step to the next.
+    ///
+    /// # Errors
+    /// Where the layer cannot compute a sequence step by step.
+    fn states<'a>(&self, _batch: usize, _cache: &'a mut Self::Cache) -> Result<Vec<&'a mut [f32]>> {
+        Ok(Vec::new())
+    }
+
+    /// Tells whether the sequences of a stream have begun.
+    fn set_begun(&self, _begun: bool, _cache: &mut Self::Cache) {}
+
     /// Called whenever the weights have changed: makes the copies that the kernels read, `training` those for backward too.
     fn pack(&mut self, _isa: Isa, _weights: &[f32], _training: bool) -> Result<()> {
         Ok(())
@@ -236,6 +261,21 @@ impl Node {
         self.0.as_activation_()
     }
 
+    /// See [`Layer::takes_dictionary`].
+    pub fn takes_dictionary(&self) -> bool {
+        self.0.takes_dictionary_()
+    }
+
+    /// See [`Layer::states`].
+    pub fn states<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
+        self.0.states_(batch, cache)
+    }
+
+    /// See [`Layer::set_begun`].
+    pub fn set_begun(&self, begun: bool, cache: &mut AnyCache) {
+        self.0.set_begun_(begun, cache);
+    }
+
     /// See [`Layer::pack`].
     pub fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         self.0.pack_(isa, weights, training)
@@ -264,6 +304,9 @@ trait ErasedLayer: Send + Sync {
     fn mask_rule_(&self) -> MaskRule;
     fn input_kind_(&self) -> Kind;
     fn as_activation_(&self) -> Option<AnyActivation>;
+    fn takes_dictionary_(&self) -> bool;
+    fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>>;
+    fn set_begun_(&self, begun: bool, cache: &mut AnyCache);
     fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()>;
     fn new_cache_(&self) -> AnyCache;
     fn forward_(&self, call: Forward<'_>, cache: &mut AnyCache) -> Result<()>;
@@ -285,6 +328,15 @@ impl<L: Layer> ErasedLayer for L {
     }
     fn as_activation_(&self) -> Option<AnyActivation> {
         self.as_activation()
+    }
+    fn takes_dictionary_(&self) -> bool {
+        self.takes_dictionary()
+    }
+    fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
+        self.states(batch, own(cache))
+    }
+    fn set_begun_(&self, begun: bool, cache: &mut AnyCache) {
+        self.set_begun(begun, own(cache));
     }
     fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         self.pack(isa, weights, training)

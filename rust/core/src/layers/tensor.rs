@@ -35,9 +35,13 @@ pub enum Values {
 }
 
 /// An array that one layer writes and others read. Its memory is kept from call to call.
+///
+/// Where rows of the last axis repeat, as those of an embedding do, it may hold each once: its *dictionary* then names
+/// for every row the one that it equals.
 pub struct Tensor {
     sizes: Vec<usize>,
     values: Values,
+    dictionary: Vec<u32>,
 }
 
 impl Tensor {
@@ -47,7 +51,7 @@ impl Tensor {
             Kind::Floats => Values::Floats(AlignedBuffer::default()),
             Kind::Ids => Values::Ids(Vec::new()),
         };
-        Tensor { sizes: Vec::new(), values }
+        Tensor { sizes: Vec::new(), values, dictionary: Vec::new() }
     }
 
     /// Gives it other sizes; what it then holds is not defined.
@@ -65,7 +69,59 @@ impl Tensor {
         }
         self.sizes.clear();
         self.sizes.extend_from_slice(sizes);
+        self.dictionary.clear();
         Ok(())
+    }
+
+    /// Makes it hold `rows` rows, of which each row of the last axis is the one that `dictionary` names; its sizes stay.
+    ///
+    /// # Errors
+    /// Where there is no memory for it.
+    pub fn set_dictionary(&mut self, rows: usize, dictionary: &[u32]) -> Result<()> {
+        assert_eq!(dictionary.len(), self.rows());
+        assert!(dictionary.iter().all(|&row| (row as usize) < rows));
+        let len = rows * self.features();
+        if let Values::Floats(floats) = &mut self.values {
+            floats.resize(len)?;
+        }
+        self.dictionary.clear();
+        self.dictionary.extend_from_slice(dictionary);
+        Ok(())
+    }
+
+    /// For each row of the last axis the number of the row that it equals, if rows are held once.
+    pub fn dictionary(&self) -> Option<&[u32]> {
+        (!self.dictionary.is_empty()).then_some(&self.dictionary)
+    }
+
+    /// The floats it holds: all of its rows, or each of its dictionary's once.
+    pub fn held(&self) -> &[f32] {
+        match &self.values {
+            Values::Floats(floats) => floats,
+            Values::Ids(_) => unreachable!("ids where the plan promised floats"),
+        }
+    }
+
+    /// How many elements it holds.
+    pub fn held_len(&self) -> usize {
+        match &self.values {
+            Values::Floats(floats) => floats.len(),
+            Values::Ids(ids) => ids.len(),
+        }
+    }
+
+    /// The floats it holds, to be written.
+    pub fn held_mut(&mut self) -> &mut [f32] {
+        match &mut self.values {
+            Values::Floats(floats) => floats,
+            Values::Ids(_) => unreachable!("ids where the plan promised floats"),
+        }
+    }
+
+    /// A row of the last axis.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let row = self.dictionary().map_or(row, |dictionary| dictionary[row] as usize);
+        &self.held()[row * self.features()..][..self.features()]
     }
 
     /// Its sizes.
@@ -91,12 +147,10 @@ impl Tensor {
     /// Its floats.
     ///
     /// # Panics
-    /// Where it holds ids: a plan gives each layer the kind that it asks for.
+    /// Where it holds ids or a dictionary: a plan gives each layer the kind that it asks for.
     pub fn floats(&self) -> &[f32] {
-        match &self.values {
-            Values::Floats(floats) => floats,
-            Values::Ids(_) => unreachable!("ids where the plan promised floats"),
-        }
+        assert!(self.dictionary.is_empty(), "a dictionary where the plan promised rows");
+        self.held()
     }
 
     /// Its floats, to be written.

@@ -48,6 +48,8 @@ pub(super) struct PlannedTensor {
     pub mask: Option<usize>,
     /// Whether a trained weight stands before it.
     pub wants_gradient: bool,
+    /// Whether everything that reads it takes a dictionary.
+    pub may_be_dictionary: bool,
 }
 
 pub(super) struct PlannedInput {
@@ -100,6 +102,7 @@ impl Plan {
                 shape: shape.clone(),
                 mask: None,
                 wants_gradient: false,
+                may_be_dictionary: false,
             });
         }
         plan.lay_out(graph)?;
@@ -164,6 +167,7 @@ impl Plan {
         }
         self.place_weights(graph, &chains)?;
         self.find_gradients();
+        self.find_dictionaries();
         for &output in &graph.outputs {
             let tensor = resolve(&call_outputs, output);
             let tensor = tensor.ok_or_else(|| Error::value(&graph.name, "an output is not there"))?;
@@ -171,6 +175,7 @@ impl Plan {
                 return Err(Error::unsupported(&graph.name, "an input of ids cannot be an output"));
             }
             self.outputs.push(tensor);
+            self.tensors[tensor].may_be_dictionary = false;
         }
         if self.operations.is_empty() {
             return Err(Error::value(&graph.name, "the model has no layers"));
@@ -198,6 +203,7 @@ impl Plan {
                 shape,
                 mask: mask.filter(|_| i == 0),
                 wants_gradient: false,
+                may_be_dictionary: false,
             });
         }
         let outputs = self.tensors.len() - first_output;
@@ -239,6 +245,22 @@ impl Plan {
             for tensor in &mut self.tensors[outputs] {
                 tensor.wants_gradient = wanted;
             }
+        }
+    }
+
+    /// Marks the tensors of which every reader takes a dictionary as its first input.
+    fn find_dictionaries(&mut self) {
+        let mut takers = vec![false; self.tensors.len()];
+        let mut others = vec![false; self.tensors.len()];
+        for operation in &self.operations {
+            for (i, &input) in operation.inputs.iter().enumerate() {
+                let taken = i == 0 && self.nodes[operation.node].node.takes_dictionary();
+                takers[input] |= taken;
+                others[input] |= !taken;
+            }
+        }
+        for (i, tensor) in self.tensors.iter_mut().enumerate() {
+            tensor.may_be_dictionary = takers[i] && !others[i];
         }
     }
 

@@ -22,6 +22,10 @@ pub struct Workspace {
     /// The input sizes that the tensors are laid out for.
     bound: Vec<Vec<usize>>,
     sizes: Vec<usize>,
+    /// Whether calls go on from each other's states.
+    resume: bool,
+    /// How many training passes there were: what is drawn for each is different.
+    draws: u64,
 }
 
 impl Workspace {
@@ -54,6 +58,7 @@ pub struct Network {
     plan: Plan,
     weights: AlignedBuffer,
     isa: Isa,
+    seed: u64,
     /// Whether the copies of the weights that backward reads are kept.
     training: bool,
     idle: Mutex<Vec<Workspace>>,
@@ -71,7 +76,7 @@ impl Network {
             let target = &mut weights[weight.range.clone()];
             weight.initializer.fill(&weight.shape, seed, stream as u64, target)?;
         }
-        let mut network = Network { plan, weights, isa, training: false, idle: Mutex::default() };
+        let mut network = Network { plan, weights, isa, seed, training: false, idle: Mutex::default() };
         network.pack(|_| true)?;
         Ok(network)
     }
@@ -158,6 +163,7 @@ impl Network {
     /// Where the inputs do not fit the model.
     pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
         self.gather(work, inputs, rows)?;
+        work.draws += u64::from(training);
         for (number, operation) in self.plan.operations.iter().enumerate() {
             let planned = &self.plan.nodes[operation.node];
             let (before, rest) = work.tensors.split_at_mut(operation.first_output);
@@ -171,6 +177,9 @@ impl Network {
                 mask: operation.mask.map(|mask| &*work.masks[mask]),
                 new_mask: new_mask.as_mut(),
                 training,
+                resume: work.resume,
+                dictionary: self.plan.tensors[operation.first_output].may_be_dictionary,
+                random: (self.seed, (work.draws << 16) + number as u64),
             };
             let result = planned.node.forward(call, &mut work.caches[number]);
             if let (Some(mask), Some(filled)) = (operation.new_mask, new_mask) {
@@ -180,7 +189,7 @@ impl Network {
         }
         if training {
             for ((gradient, tensor), planned) in work.gradients.iter_mut().zip(&work.tensors).zip(&self.plan.tensors) {
-                gradient.reset(tensor.sizes().iter().product(), planned.wants_gradient)?;
+                gradient.reset(tensor.held_len(), planned.wants_gradient)?;
             }
         }
         Ok(())

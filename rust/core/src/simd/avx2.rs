@@ -32,8 +32,8 @@ macro_rules! with_token {
 impl Simd for Avx2 {
     type V = __m256;
     const LANES: usize = 8;
-    // 2 x 4 accumulators, 4 weights, 1 broadcast: 13 of 16 registers.
-    const TILE_ROWS: usize = 2;
+    // 3 x 4 accumulators, 3 broadcasts, 1 weight: all 16 registers.
+    const TILE_ROWS: usize = 3;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
@@ -46,6 +46,18 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn store(self, v: __m256, target: *mut f32) {
         with_token!(_mm256_storeu_ps(target, v))
+    }
+    #[inline(always)]
+    fn prefetch(self, address: *const f32) {
+        with_token!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
+    }
+    #[inline(always)]
+    unsafe fn load_partial(self, source: *const f32, count: usize) -> __m256 {
+        with_token!(_mm256_maskload_ps(source, first(count)))
+    }
+    #[inline(always)]
+    unsafe fn store_partial(self, v: __m256, target: *mut f32, count: usize) {
+        with_token!(_mm256_maskstore_ps(target, first(count), v))
     }
     #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
@@ -101,4 +113,13 @@ impl Simd for Avx2 {
     fn select_lt(self, a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
         with_token!(_mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)))
     }
+}
+
+/// All bits in the first `count` lanes, none in the others.
+#[inline(always)]
+fn first(count: usize) -> __m256i {
+    const LANES: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    debug_assert!(count <= 8);
+    // SAFETY: `8 - count` and the seven after it are indices of `LANES`; only `Avx2` calls this.
+    unsafe { _mm256_loadu_si256(LANES.as_ptr().add(8 - count).cast()) }
 }

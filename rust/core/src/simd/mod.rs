@@ -34,7 +34,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
     /// Floats in a vector.
     const LANES: usize;
-    /// Rows of the register tile: as many as leave room for four weight vectors and one broadcast.
+    /// Rows of the register tile: as many as leave room for its operands.
     const TILE_ROWS: usize;
 
     /// All lanes `x`.
@@ -75,6 +75,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
             std::ptr::copy_nonoverlapping(lanes.as_ptr(), target, count);
         }
     }
+    /// Asks for the cache line at `address`, which need not be readable, to be in the first-level cache soon.
+    #[inline(always)]
+    fn prefetch(self, _address: *const f32) {}
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`
@@ -83,6 +86,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a / b`
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b` to one unit in the last place, for `1 <= |b| <= 2^16` and results that are normal or 0: what takes the
+    /// divider's place where that is slow.
+    #[inline(always)]
+    fn quotient(self, a: Self::V, b: Self::V) -> Self::V {
+        self.div(a, b)
+    }
     /// `a * b + c`, in one rounding where the CPU has it.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller; `b` where either is NaN.
