@@ -14,6 +14,7 @@ from lstm_rs.keras.layers.rnn import RNN, Cell
 from lstm_rs.keras.layers.weight import WeightAttribute
 
 T = TypeVar("T")
+L = TypeVar("L", bound="LSTM")
 
 
 class LSTMCell(Cell):
@@ -319,6 +320,10 @@ class LSTM(RNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
+
+    def copied(self: L, **changes: Any) -> L:
+        """A layer of the same arguments but for the changes."""
+        return Layer.copied(self, **changes)
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""

@@ -80,11 +80,12 @@ class Model(Trainer):
         Nothing changes where the engine refuses the model.
         """
         for layer in self.layers:
-            if layer.owner not in (None, self):
-                raise NotImplementedError(
-                    f"Layer '{layer.name}' is part of model '{layer.owner.name}': sharing layers between models is not "
-                    "supported yet."
-                )
+            for part in layer.walk():
+                if part.owner not in (None, self):
+                    raise NotImplementedError(
+                        f"Layer '{part.name}' is part of model '{part.owner.name}': sharing layers between models is "
+                        "not supported yet."
+                    )
         engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers[0])], self._seed)
         places = _places(engine)
         specs = weight_specs(engine)
@@ -105,7 +106,7 @@ class Model(Trainer):
                 continue
             for index in range(place.start, place.stop):
                 spec = specs[index]
-                first = layer.first_values(spec.path.rpartition("/")[2], spec.shape)
+                first = layer.first_values(spec.path.removeprefix(f"{layer.name}/"), spec.shape)
                 if first is not None:
                     values[index] = first
                     given = True
@@ -134,13 +135,11 @@ class Model(Trainer):
             self._build_engine(shape)
 
     def _trainable_state(self) -> list[bool]:
-        return [self.trainable, *(layer.trains for layer in self.layers)]
+        return [self.trainable, *(part.trains for layer in self.layers for part in layer.walk())]
 
     def _engine_config(self) -> Config:
         """The configuration that the engine reads: the layers alone, with initializers it can draw."""
-        layers = [drawable(serialize(layer)) for layer in self.layers]
-        for layer, described in zip(self.layers, layers, strict=True):
-            described["config"]["trainable"] = layer.trains
+        layers = [drawable(layer.for_engine()) for layer in self.layers]
         return {"class_name": "Sequential", "config": {**self.get_config(), "layers": layers}}
 
     def _input_layer_name(self) -> str:
