@@ -150,12 +150,21 @@ class Model(Trainer):
 
         Args:
             inputs: An array-like.
-            training: Accepted as in Keras; no layer so far behaves differently while training.
+            training: Whether to drop inputs as training does. True is not supported yet where a layer has dropout, and
+                changes nothing elsewhere.
             mask: Not supported yet.
 
         Returns:
             A float32 array.
         """
+        if training:
+            for layer in self.layers:
+                for part in layer.walk():
+                    if getattr(part, "dropout", 0) or getattr(part, "recurrent_dropout", 0):
+                        raise NotImplementedError(
+                            f"Layer '{layer.name}' has dropout: a call with training=True is not supported yet, "
+                            "train with `fit` or `train_on_batch`."
+                        )
         if mask is not None:
             raise NotImplementedError("The argument `mask` is not supported yet.")
         return self.predict_on_batch(inputs)
