@@ -2,6 +2,7 @@
 
 from lstm_rs._lstm_rs import (
     Engine,
+    Stream,
     __version__,
     activate,
     activation_names,
@@ -18,6 +19,7 @@ from lstm_rs._lstm_rs import (
 
 __all__ = [
     "Engine",
+    "Stream",
     "__version__",
     "activate",
     "activation_names",

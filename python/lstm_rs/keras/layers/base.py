@@ -173,6 +173,13 @@ class Layer(Described):
         """The shape of the output for a shape of the input, both with the batch axis first."""
         raise NotImplementedError(f"{type(self).__name__} does not say its output shape.")
 
+    def check_streams(self) -> None:
+        """Refuses to compute one step at a time where an output needs steps that come later.
+
+        Raises:
+            ValueError: with what to do instead.
+        """
+
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
         config: Config = {"name": self.name, "trainable": self.trainable, "dtype": dict(FLOAT32_POLICY)}

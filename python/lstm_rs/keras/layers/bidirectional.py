@@ -18,7 +18,7 @@ _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 class Bidirectional(Layer):
     """Reads a sequence with one layer from its start and with another from its end, and merges what both return.
 
-    With f = forward_layer(x) and b = backward_layer(x), whose outputs are put into the order of time:
+    With f = forward_layer(x) and b = backward_layer(x), the steps of b turned round where there are several:
 
         y = [f, b] along the last axis (`concat`), f + b (`sum`), f b (`mul`) or (f + b) / 2 (`ave`)
 
@@ -137,6 +137,13 @@ class Bidirectional(Layer):
                 "Set `trainable` of the forward and the backward layer to the same value."
             )
         return super().for_engine()
+
+    def check_streams(self) -> None:
+        """Refuses: the backward layer begins at the end of the sequence."""
+        raise ValueError(
+            f"Layer '{self.name}' is Bidirectional: its backward layer begins at the end of the sequence and cannot "
+            "take one step at a time. Call `predict` on whole sequences, or train a model that reads forwards."
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, units), or (batch, time, units) with `return_sequences`."""

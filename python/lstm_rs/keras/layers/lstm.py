@@ -29,10 +29,10 @@ class LSTMCell(Cell):
     Weights: `kernel` (n, 4 units), `recurrent_kernel` (units, 4 units), `bias` (4 units),
     the gates in the order i, f, g, o.
 
-    With `dropout` or `recurrent_dropout`, training multiplies x or h by a mask whose entries are 0 with that probability
-    and else 1 / (1 - rate). A mask is drawn for each sequence of a batch and holds for all its steps (Gal and
-    Ghahramani 2016). Prediction and evaluation drop nothing. As in Keras a rate below 0 counts as 0, and one of 1 or
-    more as 1, at which nothing is dropped either.
+    With `dropout` or `recurrent_dropout`, training multiplies x or h by a mask whose entries are 0 with that
+    probability and else 1 / (1 - rate). A mask is drawn for each sequence of a batch and holds for all its steps (Gal
+    and Ghahramani 2016). Prediction and evaluation drop nothing. As in Keras a rate below 0 counts as 0, and one of 1
+    or more as 1, at which nothing is dropped either.
 
     Args:
         units: The size of h and c.

@@ -97,6 +97,14 @@ class RNN(Layer):
         batch, time = input_shape[0], input_shape[1]
         return (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
 
+    def check_streams(self) -> None:
+        """Refuses a layer that begins at the end of the sequence."""
+        if self.go_backwards:
+            raise ValueError(
+                f"Layer '{self.name}' has go_backwards=True: it begins at the end of the sequence and cannot take one "
+                "step at a time. Call `predict` on whole sequences, or train a model that reads forwards."
+            )
+
     def copied(self: T, **changes: Any) -> T:
         """A layer of the same arguments but for the changes, around a copy of the cell."""
         return Layer.copied(self, **{"cell": self.cell.copied(), **changes})
