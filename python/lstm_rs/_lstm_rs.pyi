@@ -13,6 +13,7 @@ __all__ = [
     "activate",
     "activation_names",
     "available_isas",
+    "fma_peak",
     "initialize",
     "isa",
     "load_tensors",
@@ -39,6 +40,9 @@ def num_threads() -> int:
 
 def set_num_threads(count: int) -> None:
     """Sets how many threads compute; 0 restores the default."""
+
+def fma_peak(seconds: float, threads: int) -> float:
+    """GFLOP/s of fused multiply-adds on registers alone, on so many threads for so long: no code does more."""
 
 def activation_names() -> list[str]:
     """Every activation the engine knows, sorted."""
