@@ -104,6 +104,9 @@ def test_the_layers_seed() -> None:
     assert trained(1, seed=5) != trained(1, seed=6)
     assert trained(1) == trained(1)
     assert trained(1) != trained(2)
+    # A negative seed is a seed like any other, and one beyond the signed 64 bits too.
+    for seed in (-7, 2**63 + 1):
+        assert trained(1, seed=seed) == trained(2, seed=seed)
     assert trained(1, seed=-7) != trained(1, seed=7)
 
 
