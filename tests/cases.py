@@ -68,6 +68,14 @@ def _series(keras: Any, *, head: Any = None, **lstm: Any) -> list[Any]:
     ]
 
 
+def _both_ways(keras: Any, merge_mode: str = "concat", **lstm: Any) -> list[Any]:
+    return [
+        keras.layers.Input((STEPS, FEATURES)),
+        keras.layers.Bidirectional(keras.layers.LSTM(UNITS, **lstm), merge_mode=merge_mode),
+        keras.layers.Dense(2),
+    ]
+
+
 def _named(name: str) -> Callable[[Any], Any]:
     return lambda keras: name
 
@@ -276,6 +284,101 @@ CASES: dict[str, Case] = {
         STEP_TARGETS,
         MSE,
         sample_weight=STEP_WEIGHTS,
+    ),
+    "bidirectional": Case(lambda keras: _both_ways(keras), SERIES, TARGETS, MSE),
+    "bidirectional_sequences": Case(lambda keras: _both_ways(keras, return_sequences=True), SERIES, STEP_TARGETS, MSE),
+    "bidirectional_sum": Case(lambda keras: _both_ways(keras, merge_mode="sum"), SERIES, TARGETS, MSE),
+    "bidirectional_mul": Case(
+        lambda keras: _both_ways(keras, merge_mode="mul", return_sequences=True), SERIES, STEP_TARGETS, MSE
+    ),
+    "bidirectional_ave": Case(
+        lambda keras: _both_ways(keras, merge_mode="ave", return_sequences=True), SERIES, STEP_TARGETS, MSE
+    ),
+    "bidirectional_masked": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.Bidirectional(keras.layers.LSTM(UNITS)),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "bidirectional_masked_sequences": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.Bidirectional(keras.layers.LSTM(UNITS, return_sequences=True), merge_mode="sum"),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        STEP_LABELS,
+        SPARSE,
+    ),
+    "bidirectional_masked_stack": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.Bidirectional(keras.layers.LSTM(UNITS, return_sequences=True)),
+            keras.layers.Bidirectional(keras.layers.LSTM(3)),
+            keras.layers.Dense(CLASSES, activation="softmax"),
+        ],
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "bidirectional_rnn": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.Bidirectional(
+                keras.layers.RNN(keras.layers.LSTMCell(UNITS), zero_output_for_mask=True), merge_mode="ave"
+            ),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+    ),
+    "bidirectional_backward_layer": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Bidirectional(
+                keras.layers.LSTM(UNITS, return_sequences=True),
+                backward_layer=keras.layers.RNN(
+                    keras.layers.LSTMCell(UNITS, activation="softsign", use_bias=False),
+                    return_sequences=True,
+                    go_backwards=True,
+                ),
+            ),
+            keras.layers.LSTM(3),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "bidirectional_other_units": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Bidirectional(
+                keras.layers.LSTM(UNITS), backward_layer=keras.layers.LSTM(2, go_backwards=True)
+            ),
+        ],
+        SERIES,
+        STEP_TARGETS.reshape(ROWS, -1)[:, : UNITS + 2],
+        MSE,
+    ),
+    "bidirectional_reversed": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Bidirectional(
+                keras.layers.LSTM(UNITS, return_sequences=True, go_backwards=True),
+                backward_layer=keras.layers.LSTM(UNITS, return_sequences=True),
+                merge_mode="sum",
+            ),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        STEP_TARGETS,
+        MSE,
     ),
     # Sizes beside every tile edge, and the program at its real width: too large to store.
     "odd_sizes": Case(

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -110,11 +111,103 @@ def layer_configs(keras: Any) -> Any:
         layers.RNN(
             layers.LSTMCell(3, name="i"), name="j", return_sequences=True, go_backwards=True, zero_output_for_mask=True
         ),
+        layers.LSTMCell(3, dropout=0.25, recurrent_dropout=0.5, seed=7, name="n"),
+        layers.LSTM(3, dropout=0, recurrent_dropout=0.5, name="o"),
+        layers.Bidirectional(layers.LSTM(3, name="reader"), name="p"),
+        layers.Bidirectional(
+            layers.LSTM(3, name="forward_reader", return_sequences=True, dropout=0.5, seed=3, **rnn_options),
+            merge_mode="ave",
+            name="q",
+        ),
+        layers.Bidirectional(
+            layers.RNN(layers.LSTMCell(3, name="r"), name="s", zero_output_for_mask=True),
+            backward_layer=layers.LSTM(3, go_backwards=True, activation="relu", name="t"),
+            trainable=False,
+            name="u",
+        ),
         layers.Dense(3, name="k"),
         layers.Dense(3, activation="softmax", use_bias=False, kernel_initializer="zeros", name="l"),
         layers.Activation("softsign", name="m"),
     ]
     return {layer.name: plain(layer.get_config()) for layer in made}
+
+
+@fact
+def dropout_rates(keras: Any) -> Any:
+    """What becomes of rates of every kind."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [
+            [
+                keras.layers.LSTMCell(3, dropout=rate).dropout,
+                keras.layers.LSTM(3, recurrent_dropout=rate).recurrent_dropout,
+            ]
+            for rate in (0, 0.5, 1, 1.5, -0.25)
+        ]
+
+
+@fact
+def bidirectional(keras: Any) -> Any:
+    """Both layers' configuration once built, names, weights and what of them trains."""
+    layer = keras.layers.Bidirectional(
+        keras.layers.RNN(keras.layers.LSTMCell(4, name="cell"), return_sequences=True, name="reader"), name="both"
+    )
+    other = keras.layers.Bidirectional(
+        keras.layers.LSTM(2, name="writer"),
+        merge_mode="mul",
+        backward_layer=keras.layers.LSTM(2, use_bias=False, go_backwards=True, name="own"),
+        name="merged",
+    )
+    model = keras.models.Sequential([keras.layers.Input((6, 3), name="series"), layer, other], name="both_ways")
+    answers = {
+        "config": plain(model.get_config()),
+        "names": [part.name for part in (layer.forward_layer, layer.backward_layer, other.backward_layer)],
+        "paths": ["/".join(weight.path.split("/")[-4:]) for weight in model.weights],
+        "shapes": [list(weight.shape) for weight in model.get_weights()],
+        "halves": [
+            [list(weight.shape) for weight in half.weights] for half in (layer.forward_layer, other.backward_layer)
+        ],
+        "params": [layer.count_params(), other.count_params()],
+        "outputs": [list(layer.compute_output_shape((None, 6, 3))), list(model.output_shape)],
+        "attributes": [layer.return_sequences, layer.return_state, layer.stateful, layer.merge_mode, layer.trainable],
+        "zeros": [half.zero_output_for_mask for half in (layer.forward_layer, other.backward_layer)],
+    }
+    layer.trainable = False
+    answers["frozen"] = [
+        layer.backward_layer.trainable,
+        layer.backward_layer.cell.trainable,
+        len(layer.trainable_weights),
+        len(layer.non_trainable_weights),
+        len(model.trainable_weights),
+    ]
+    return answers
+
+
+@fact
+def bidirectional_errors(keras: Any) -> Any:
+    """What is refused, and with which exception."""
+    layers = keras.layers
+
+    def refused(*arguments: Any, **options: Any) -> Any:
+        try:
+            layers.Bidirectional(*arguments, **options)
+        except Exception as error:
+            return [
+                type(error).__name__,
+                *re.findall("merge mode|go_backwards|return_sequences|backward_layer", str(error))[:1],
+            ]
+        return None
+
+    return [
+        refused(layers.LSTM(2)),
+        refused(5),
+        refused(layers.LSTM(2), merge_mode="add"),
+        refused(layers.LSTM(2), backward_layer=5),
+        refused(layers.LSTM(2, go_backwards=True)),
+        refused(layers.LSTM(2), backward_layer=layers.LSTM(2)),
+        refused(layers.LSTM(2), backward_layer=layers.LSTM(2, go_backwards=True, return_sequences=True)),
+        refused(layers.LSTM(2), go_backwards=True),
+    ]
 
 
 @fact
@@ -244,9 +337,19 @@ def automatic_names(keras: Any) -> Any:
             keras.layers.Dense(2),
             keras.layers.Dense(2),
             keras.layers.Activation("tanh"),
+            keras.layers.Bidirectional(keras.layers.LSTM(2)),
+            keras.layers.Bidirectional(keras.layers.LSTM(2)),
         ]
     )
-    return [model.name, *(layer.name for layer in model.layers), model.layers[3].cell.name]
+    both = model.layers[-1]
+    return [
+        model.name,
+        *(layer.name for layer in model.layers),
+        *(
+            part.name
+            for part in (model.layers[3].cell, both.forward_layer, both.backward_layer, both.forward_layer.cell)
+        ),
+    ]
 
 
 # Training -------------------------------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from lstm_rs._lstm_rs import (
     Engine,
+    Stream,
     __version__,
     activate,
     activation_names,
     available_isas,
+    fma_peak,
     initialize,
     isa,
     load_tensors,
@@ -18,10 +20,12 @@ from lstm_rs._lstm_rs import (
 
 __all__ = [
     "Engine",
+    "Stream",
     "__version__",
     "activate",
     "activation_names",
     "available_isas",
+    "fma_peak",
     "initialize",
     "isa",
     "load_tensors",

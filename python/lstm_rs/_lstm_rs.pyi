@@ -1,17 +1,19 @@
 """The native module. Only `_engine.py` imports it; everything here is Rust (`rust/python`)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "Engine",
+    "Stream",
     "__version__",
     "activate",
     "activation_names",
     "available_isas",
+    "fma_peak",
     "initialize",
     "isa",
     "load_tensors",
@@ -38,6 +40,9 @@ def num_threads() -> int:
 
 def set_num_threads(count: int) -> None:
     """Sets how many threads compute; 0 restores the default."""
+
+def fma_peak(seconds: float, threads: int) -> float:
+    """GFLOP/s of fused multiply-adds on registers alone, on so many threads for so long: no code does more."""
 
 def activation_names() -> list[str]:
     """Every activation the engine knows, sorted."""
@@ -153,6 +158,9 @@ class Engine:
     ) -> list[NDArray[np.float32]]:
         """The loss' gradient for each weight, in `weights` order; nothing is updated."""
 
+    def stream(self, batch_size: int) -> Stream:
+        """Sequences that go through the network one step at a time, this many side by side."""
+
     def results(self) -> list[float]:
         """The loss, then each output's metrics and weighted metrics, since `reset_metrics`."""
 
@@ -167,3 +175,30 @@ class Engine:
         """Iterations, and each moment's name (`velocity/embedding/embeddings`) and values."""
 
     def set_optimizer_state(self, iterations: int, moments: Sequence[tuple[str, NDArray[np.float32]]]) -> None: ...
+
+@final
+class Stream:
+    """Sequences that go through a model one step at a time; `model.stream()` makes one.
+
+    It shares the model's weights and keeps the states of the recurrent layers. An error leaves the states as they were.
+    """
+
+    def step(self, x: NDArray[Any], /) -> NDArray[np.float32]:
+        """The model's output after one more step of each sequence, a new array.
+
+        x: (batch_size, features), or ids of shape (batch_size,) for a model that begins with an Embedding. float32 and
+        int32 or int64 ids are read as they lie; other numbers are converted first.
+        """
+
+    def reset(self) -> None:
+        """Sets all states to zero: the next step is the first of new sequences."""
+
+    def get_states(self) -> list[NDArray[np.float32]]:
+        """Copies of the states: h and c, each (batch_size, units), of each recurrent layer, in their order."""
+
+    def set_states(self, states: Sequence[NDArray[np.float32]], /) -> None:
+        """Replaces all states by what `get_states` returned, or none where one does not fit."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many sequences go through side by side."""

@@ -135,6 +135,7 @@ def test_fresh_layers_are_distributed_alike(ours: Any, keras: Any) -> None:
 SIGNATURES = [
     "layers.LSTM",
     "layers.LSTMCell",
+    "layers.Bidirectional",
     "layers.RNN",
     "layers.Embedding",
     "layers.Dense",
@@ -204,3 +205,91 @@ def test_saved_model_predicts_like_keras(tmp_path: Path, ours: Any, keras: Any) 
             model.train_on_batch(cases.TOKENS, cases.ONE_HOT)
         histories.append(np.asarray(model.predict(cases.TOKENS, verbose=0)))
     np.testing.assert_allclose(histories[0], histories[1], atol=1e-5)
+
+
+def _stacked(library: Any, stateful: bool, rows: int) -> Any:
+    """Two LSTMs with an output at every step; Keras' remembers its states from call to call."""
+    options = {"stateful": True} if stateful else {}
+    return library.models.Sequential(
+        [
+            library.layers.Input(batch_shape=(rows, None, 3)),
+            library.layers.LSTM(7, return_sequences=True, **options),
+            library.layers.LSTM(5, **options),
+            library.layers.Dense(2, activation="softmax"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_stream_is_keras_stateful_step_by_step(rows: int, ours: Any, keras: Any) -> None:
+    """Outputs and states after each step, after the states are set to zero, and after they are put back."""
+    model, expected = _stacked(ours, False, rows), _stacked(keras, True, rows)
+    model.set_weights(expected.get_weights())
+    x = cases.generator("stream").normal(size=(rows, 6, 3)).astype(np.float32)
+    stream = model.stream(rows)
+    reads = [layer for layer in expected.layers if hasattr(layer, "reset_state")]
+
+    def step(t: int) -> None:
+        np.testing.assert_allclose(
+            stream.step(x[:, t]), np.asarray(expected(x[:, t : t + 1], training=False)), rtol=0, atol=1e-5
+        )
+        states = [np.asarray(state) for layer in reads for state in layer.states]
+        for one, two in zip(stream.get_states(), states, strict=True):
+            np.testing.assert_allclose(one, two, rtol=0, atol=1e-5)
+
+    for t in range(4):
+        step(t)
+    stored = stream.get_states()
+    stream.reset()
+    for layer in reads:
+        layer.reset_state()
+    step(1)
+    stream.set_states(stored)
+    for layer, (h, c) in zip(reads, zip(stored[::2], stored[1::2], strict=True), strict=True):
+        for variable, value in zip(layer.states, (h, c), strict=True):
+            variable.assign(value)
+    step(4)
+    step(5)
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_a_stream_of_masked_tokens_is_keras_on_the_tokens_so_far(sequences: bool, ours: Any, keras: Any) -> None:
+    """Whatever the pattern of the mask."""
+    models = [
+        library.models.Sequential(
+            [
+                library.layers.Embedding(cases.VOCABULARY, 3, mask_zero=True),
+                library.layers.LSTM(4, return_sequences=True),
+                library.layers.LSTM(5, return_sequences=sequences),
+                library.layers.Dense(2),
+            ]
+        )
+        for library in (ours, keras)
+    ]
+    for model in models:
+        model.build((None, cases.STEPS))
+    models[0].set_weights(models[1].get_weights())
+    stream = models[0].stream(cases.ROWS)
+    for t in range(cases.STEPS):
+        expected = np.asarray(models[1](cases.MASKED_TOKENS[:, : t + 1], training=False))
+        y = stream.step(cases.MASKED_TOKENS[:, t])
+        np.testing.assert_allclose(y, expected[:, -1] if sequences else expected, rtol=0, atol=1e-5)
+
+
+def test_bidirectional_crosses_over(ours: Any, keras: Any) -> None:
+    """Each library builds the other's Bidirectional from its configuration, and takes its weights."""
+    for source, target in ((ours, keras), (keras, ours)):
+        layer = source.layers.Bidirectional(source.layers.RNN(source.layers.LSTMCell(4), return_sequences=True))
+        other = source.layers.Bidirectional(
+            source.layers.LSTM(3), backward_layer=source.layers.LSTM(3, go_backwards=True), merge_mode="mul"
+        )
+        model = source.models.Sequential(
+            [source.layers.Input((cases.STEPS, cases.FEATURES)), layer, other, source.layers.Dense(2)]
+        )
+        twin = target.models.Sequential.from_config(model.get_config())
+        twin.set_weights(model.get_weights())
+        np.testing.assert_allclose(
+            np.asarray(twin.predict(cases.SERIES, verbose=0)),
+            np.asarray(model.predict(cases.SERIES, verbose=0)),
+            atol=1e-5,
+        )

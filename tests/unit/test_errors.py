@@ -381,7 +381,7 @@ def test_warnings_point_to_the_users_line() -> None:
         (lambda k: k.layers.GRU, AttributeError, ("keras.layers", "'GRU'", "LSTMCell")),
         (lambda k: k.optimizers.AdamW, AttributeError, ("keras.optimizers", "'AdamW'", "RMSprop")),
         (lambda k: k.applications, AttributeError, ("keras", "'applications'", "Sequential")),
-        (lambda k: k.layers.LSTMCell(4, dropout=0.5), NotImplementedError, ("LSTMCell", "dropout")),
+        (lambda k: k.layers.LSTMCell(4, bias_constraint="x"), NotImplementedError, ("LSTMCell", "bias_constraint")),
     ],
 )
 def test_names_and_arguments_that_are_not_there(make: Any, error: type[Exception], words: tuple[str, ...]) -> None:

@@ -39,6 +39,19 @@ def positive_int(owner: str, **arguments: object) -> int:
     return number
 
 
+def optional_int(owner: str, **arguments: object) -> int | None:
+    """The one argument given, as a Python int or None."""
+    ((name, value),) = arguments.items()
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
+    except TypeError as error:
+        raise ValueError(f"{owner}: `{name}` must be an integer or None. Received: {name}={value!r}") from error
+
+
 def real(owner: str, **arguments: object) -> float:
     """The one argument given, as a finite Python float."""
     ((name, value),) = arguments.items()

@@ -6,9 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from lstm_rs import _engine
+from lstm_rs.keras._checks import optional_int
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._serialization import Described, serialize
 from lstm_rs.keras._types import Array
@@ -39,9 +38,7 @@ class RandomInitializer(Initializer):
     """An initializer that draws; equal seeds draw equal values, and one object draws the same values on every call."""
 
     def __init__(self, seed: int | None = None) -> None:
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
-            raise ValueError(f"{type(self).__name__}: `seed` must be an integer or None. Received: seed={seed!r}")
-        self.seed = None if seed is None else int(seed)
+        self.seed = optional_int(type(self).__name__, seed=seed)
         self._drawn_seed: int | None = None
 
     def _call_seed(self) -> int:

@@ -10,6 +10,7 @@ from lstm_rs.keras._checks import absent
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.layers.activation import Activation
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.bidirectional import Bidirectional
 from lstm_rs.keras.layers.dense import Dense
 from lstm_rs.keras.layers.embedding import Embedding
 from lstm_rs.keras.layers.input import Input, InputLayer
@@ -17,7 +18,7 @@ from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
 from lstm_rs.keras.layers.rnn import RNN
 
 BY_NAME: dict[str, type[Layer]] = {
-    cls.__name__: cls for cls in (Activation, Dense, Embedding, InputLayer, LSTM, LSTMCell, RNN)
+    cls.__name__: cls for cls in (Activation, Bidirectional, Dense, Embedding, InputLayer, LSTM, LSTMCell, RNN)
 }
 """The layers there are: the engine knows them by these names."""
 
@@ -41,6 +42,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "Bidirectional",
     "Dense",
     "Embedding",
     "Input",

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from lstm_rs.keras import activations, initializers
 from lstm_rs.keras._checks import not_yet, warn
 from lstm_rs.keras._names import checked_name
-from lstm_rs.keras._serialization import Described, serialize_value
+from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.weight import Weight, WeightSlice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T", bound="Layer")
 
 FLOAT32_POLICY = {
     "module": "keras",
@@ -78,17 +80,30 @@ class Layer(Described):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights. A change takes effect at the next `compile()`."""
+        """Whether training changes the weights. Setting it sets the layers' inside, too; then `compile()` again."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        for part in self.parts:
+            part.trainable = value
+
+    @property
+    def parts(self) -> tuple[Layer, ...]:
+        """The layers inside this one, which hold its weights: a recurrent layer has its cell."""
+        return ()
+
+    def walk(self) -> Iterator[Layer]:
+        """The layer itself and all layers inside."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
 
     @property
     def trains(self) -> bool:
         """Whether training changes the weights, all that says so considered: a recurrent layer asks its cell, too."""
-        return self._trainable
+        return self._trainable and all(part.trains for part in self.parts)
 
     @property
     def dtype(self) -> str:
@@ -158,6 +173,13 @@ class Layer(Described):
         """The shape of the output for a shape of the input, both with the batch axis first."""
         raise NotImplementedError(f"{type(self).__name__} does not say its output shape.")
 
+    def check_streams(self) -> None:
+        """Refuses to compute one step at a time where an output needs steps that come later.
+
+        Raises:
+            ValueError: with what to do instead.
+        """
+
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
         config: Config = {"name": self.name, "trainable": self.trainable, "dtype": dict(FLOAT32_POLICY)}
@@ -165,6 +187,17 @@ class Layer(Described):
             value = getattr(self, name)
             config[name] = activations.serialize(value) if name.endswith("activation") else serialize_value(value)
         return config
+
+    def for_engine(self) -> Config:
+        """The layer in Keras' JSON form, in which `trainable` says whether training changes the weights."""
+        described = serialize(self)
+        described["config"]["trainable"] = self.trains
+        return described
+
+    def copied(self: T, **changes: Any) -> T:
+        """A layer of the same arguments but for the changes, with weights of its own once its model is built."""
+        kept = {name: getattr(self, name) for name in ("name", "trainable", *self._arguments)}
+        return type(self)(**{**kept, **changes})
 
     def get_build_config(self) -> Config | None:
         """The input shape a built layer has in its model."""
@@ -184,6 +217,8 @@ class Layer(Described):
     def released(self) -> None:
         """The layer is no longer part of its model; it keeps its weights."""
         self._owner = None
+        for part in self.parts:
+            part.released()
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not supported yet: a layer computes inside a `Sequential`."""
@@ -196,7 +231,7 @@ class Layer(Described):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
-        """The first values of a weight where Python has them; None where the engine draws them.
+        """The first values of a weight, named by its path below the layer; None where the engine draws them.
 
         An initializer written in Python, or holding an array, is such a case: the configuration cannot tell it to the
         engine.

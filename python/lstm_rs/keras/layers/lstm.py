@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 import numpy as np
 
 from lstm_rs.keras import activations, initializers
-from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.rnn import RNN, Cell
 from lstm_rs.keras.layers.weight import WeightAttribute
 
 T = TypeVar("T")
+L = TypeVar("L", bound="LSTM")
 
 
 class LSTMCell(Cell):
@@ -27,6 +28,11 @@ class LSTMCell(Cell):
 
     Weights: `kernel` (n, 4 units), `recurrent_kernel` (units, 4 units), `bias` (4 units),
     the gates in the order i, f, g, o.
+
+    With `dropout` or `recurrent_dropout`, training multiplies x or h by a mask whose entries are 0 with that
+    probability and else 1 / (1 - rate). A mask is drawn for each sequence of a batch and holds for all its steps (Gal
+    and Ghahramani 2016). Prediction and evaluation drop nothing. As in Keras a rate below 0 counts as 0, and one of 1
+    or more as 1, at which nothing is dropped either.
 
     Args:
         units: The size of h and c.
@@ -43,13 +49,13 @@ class LSTMCell(Cell):
         kernel_constraint: Not supported yet.
         recurrent_constraint: Not supported yet.
         bias_constraint: Not supported yet.
-        dropout: Not supported yet.
-        recurrent_dropout: Not supported yet.
-        seed: Of the dropout.
+        dropout: The share of the inputs x that a training step sets to zero, see above. Default 0.
+        recurrent_dropout: The same of the outputs before, h, where they go into the gates. Default 0.
+        seed: An integer for the same draws on every run. Default None: drawn from the model's seed.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
-        ValueError: for `units` below 1, an unknown activation or initializer.
+        ValueError: for `units` below 1, an unknown activation or initializer, a rate or seed that is no number.
 
     >>> import lstm_rs as tf
     >>> tf.keras.layers.LSTMCell(128).units
@@ -111,8 +117,6 @@ class LSTMCell(Cell):
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
         )
         units = positive_int("LSTMCell", units=units)
         super().__init__(**kwargs)
@@ -130,9 +134,9 @@ class LSTMCell(Cell):
         self.kernel_constraint = None
         self.recurrent_constraint = None
         self.bias_constraint = None
-        self.dropout = 0.0
-        self.recurrent_dropout = 0.0
-        self.seed = seed
+        self.dropout = _rate(dropout=dropout)
+        self.recurrent_dropout = _rate(recurrent_dropout=recurrent_dropout)
+        self.seed = optional_int("LSTMCell", seed=seed)
 
     @property
     def state_size(self) -> list[int]:
@@ -160,6 +164,15 @@ class LSTMCell(Cell):
             initializers.values(self.bias_initializer, (2 * u,), owner),
         ]
         return np.concatenate(parts)
+
+
+def _rate(**arguments: object) -> float:
+    """The one argument given, moved into [0, 1] as Keras does; with a warning where nothing will be dropped."""
+    ((name, value),) = arguments.items()
+    number = real("LSTMCell", **arguments)
+    if not 0 <= number < 1:
+        warn(f"LSTMCell: as in Keras, {name}={value!r} drops nothing: give a share of at least 0 and below 1.")
+    return min(1.0, max(0.0, number))
 
 
 class _OfCell(Generic[T]):
@@ -197,9 +210,9 @@ class LSTM(RNN):
         kernel_constraint: Not supported yet.
         recurrent_constraint: Not supported yet.
         bias_constraint: Not supported yet.
-        dropout: Not supported yet.
-        recurrent_dropout: Not supported yet.
-        seed: Of the dropout.
+        dropout: The share of the inputs that a training step sets to zero, as in `LSTMCell`. Default 0.
+        recurrent_dropout: The same of the outputs before, where they go into the gates. Default 0.
+        seed: An integer for the same draws on every run. Default None: drawn from the model's seed.
         return_sequences: Whether to return every step's output. Default False.
         return_state: Not supported yet.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
@@ -210,7 +223,7 @@ class LSTM(RNN):
             `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
-        ValueError: for `units` below 1, an unknown activation or initializer.
+        ValueError: for `units` below 1, an unknown activation or initializer, a rate or seed that is no number.
 
     >>> import lstm_rs as tf
     >>> tf.keras.layers.LSTM(4).compute_output_shape((None, 7, 3))
@@ -319,6 +332,10 @@ class LSTM(RNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
+
+    def copied(self: L, **changes: Any) -> L:
+        """A layer of the same arguments but for the changes."""
+        return Layer.copied(self, **changes)
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import not_yet
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightSlice
+
+T = TypeVar("T", bound="RNN")
 
 
 class Cell(Layer):
@@ -81,18 +83,9 @@ class RNN(Layer):
         self.zero_output_for_mask = bool(zero_output_for_mask)
 
     @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights. Setting it sets the cell's, too; then `compile()` again."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = self.cell.trainable = bool(value)
-
-    @property
-    def trains(self) -> bool:
-        """Whether both the layer and its cell are trainable."""
-        return self._trainable and self.cell.trains
+    def parts(self) -> tuple[Layer, ...]:
+        """The cell."""
+        return (self.cell,)
 
     def adopted(self, model: Any, place: WeightSlice | None, shape: Shape) -> None:
         """Hands the weights on to the cell, whose input is one step."""
@@ -103,6 +96,18 @@ class RNN(Layer):
         """(batch, units), or (batch, time, units) with `return_sequences`."""
         batch, time = input_shape[0], input_shape[1]
         return (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
+
+    def check_streams(self) -> None:
+        """Refuses a layer that begins at the end of the sequence."""
+        if self.go_backwards:
+            raise ValueError(
+                f"Layer '{self.name}' has go_backwards=True: it begins at the end of the sequence and cannot take one "
+                "step at a time. Call `predict` on whole sequences, or train a model that reads forwards."
+            )
+
+    def copied(self: T, **changes: Any) -> T:
+        """A layer of the same arguments but for the changes, around a copy of the cell."""
+        return Layer.copied(self, **{"cell": self.cell.copied(), **changes})
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
@@ -121,4 +126,4 @@ class RNN(Layer):
 
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """The cell's."""
-        return self.cell.first_values(weight, shape)
+        return self.cell.first_values(weight.rpartition("/")[2], shape)

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
-from lstm_rs._engine import Engine
+from lstm_rs._engine import Engine, Stream
 from lstm_rs.keras import initializers
+from lstm_rs.keras._checks import positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.rnn import RNN
 from lstm_rs.keras.layers.weight import Weight, WeightSlice, weight_specs
 from lstm_rs.keras.models.trainer import Trainer
 
@@ -80,11 +82,12 @@ class Model(Trainer):
         Nothing changes where the engine refuses the model.
         """
         for layer in self.layers:
-            if layer.owner not in (None, self):
-                raise NotImplementedError(
-                    f"Layer '{layer.name}' is part of model '{layer.owner.name}': sharing layers between models is not "
-                    "supported yet."
-                )
+            for part in layer.walk():
+                if part.owner not in (None, self):
+                    raise NotImplementedError(
+                        f"Layer '{part.name}' is part of model '{part.owner.name}': sharing layers between models is "
+                        "not supported yet."
+                    )
         engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers[0])], self._seed)
         places = _places(engine)
         specs = weight_specs(engine)
@@ -105,7 +108,7 @@ class Model(Trainer):
                 continue
             for index in range(place.start, place.stop):
                 spec = specs[index]
-                first = layer.first_values(spec.path.rpartition("/")[2], spec.shape)
+                first = layer.first_values(spec.path.removeprefix(f"{layer.name}/"), spec.shape)
                 if first is not None:
                     values[index] = first
                     given = True
@@ -134,13 +137,11 @@ class Model(Trainer):
             self._build_engine(shape)
 
     def _trainable_state(self) -> list[bool]:
-        return [self.trainable, *(layer.trains for layer in self.layers)]
+        return [self.trainable, *(part.trains for layer in self.layers for part in layer.walk())]
 
     def _engine_config(self) -> Config:
         """The configuration that the engine reads: the layers alone, with initializers it can draw."""
-        layers = [drawable(serialize(layer)) for layer in self.layers]
-        for layer, described in zip(self.layers, layers, strict=True):
-            described["config"]["trainable"] = layer.trains
+        layers = [drawable(layer.for_engine()) for layer in self.layers]
         return {"class_name": "Sequential", "config": {**self.get_config(), "layers": layers}}
 
     def _input_layer_name(self) -> str:
@@ -151,15 +152,71 @@ class Model(Trainer):
 
         Args:
             inputs: An array-like.
-            training: Accepted as in Keras; no layer so far behaves differently while training.
+            training: Whether to drop inputs as training does. True is not supported yet where a layer has dropout, and
+                changes nothing elsewhere.
             mask: Not supported yet.
 
         Returns:
             A float32 array.
         """
+        if training:
+            for layer in self.layers:
+                for part in layer.walk():
+                    if getattr(part, "dropout", 0) or getattr(part, "recurrent_dropout", 0):
+                        raise NotImplementedError(
+                            f"Layer '{layer.name}' has dropout: a call with training=True is not supported yet, "
+                            "train with `fit` or `train_on_batch`."
+                        )
         if mask is not None:
             raise NotImplementedError("The argument `mask` is not supported yet.")
         return self.predict_on_batch(inputs)
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """An object that takes sequences one time step at a time and remembers where they are. Keras has no such thing.
+
+        `stream.step(x)` takes the next step of each sequence and returns what `predict` would for the sequences so far:
+        of a model with an output at every step the last one, (batch_size, units), else the model's output as if the
+        sequences ended here. x has the shape (batch_size, features), or (batch_size,) for token ids. An id that the
+        model masks leaves the states as they are.
+
+        `stream.reset()` begins new sequences. `stream.get_states()` returns the states, h and c of each recurrent
+        layer, and `stream.set_states(states)` puts them back, into this stream or another one of the model: that is a
+        session to store.
+
+        The stream reads the model's weights at each step, so that training in between counts from the next step on. A
+        model that gets its weights anew leaves its streams behind with the old ones: make a new stream after `add`,
+        `pop`, and after a `compile` that follows a change of `trainable`.
+
+        Args:
+            batch_size: How many sequences go through side by side. Default 1.
+
+        Raises:
+            ValueError: for a model that is not built or has no recurrent layer, and for a layer that needs the end of
+                a sequence first: Bidirectional, or one with `go_backwards`.
+
+        >>> import numpy as np
+        >>> import lstm_rs as tf
+        >>> model = tf.keras.Sequential([tf.keras.Input((None, 3)), tf.keras.layers.LSTM(4), tf.keras.layers.Dense(2)])
+        >>> stream = model.stream()
+        >>> x = np.ones((1, 5, 3), dtype="float32")
+        >>> for t in range(5):
+        ...     y = stream.step(x[:, t])
+        >>> bool(np.allclose(y, model.predict(x, verbose=0), atol=1e-6))
+        True
+        """
+        count = positive_int("stream", batch_size=batch_size)
+        if self._engine is None:
+            raise ValueError(
+                f"Model '{self.name}' has no weights to stream with, it is not built: call `model.build(input_shape)`."
+            )
+        for layer in self.layers:
+            layer.check_streams()
+        if not any(isinstance(layer, RNN) for layer in self.layers):
+            raise ValueError(
+                f"Model '{self.name}' has no recurrent layer, so that there is nothing to remember from step to step: "
+                "call `predict_on_batch`."
+            )
+        return self._engine.stream(count)
 
     @property
     def weights(self) -> list[Weight]:

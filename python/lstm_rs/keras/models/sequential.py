@@ -79,8 +79,8 @@ class Sequential(Model):
             raise ValueError(
                 f"Only layers can be added to a Sequential model. Received: {layer!r} (of type {type(layer).__name__})"
             )
-        for part in (layer, getattr(layer, "cell", None)):
-            if part is not None and type(part) not in layers.BY_NAME.values():
+        for part in layer.walk():
+            if type(part) not in layers.BY_NAME.values():
                 raise NotImplementedError(
                     f"Custom layers, subclasses of Layer, are not supported. Received: {part!r}. "
                     f"Layers: {', '.join(layers.BY_NAME)}"
@@ -92,11 +92,12 @@ class Sequential(Model):
                 )
             self._input_layer = layer
             return
-        if any(layer is other for other in self._layers):
-            raise NotImplementedError(f"Layer '{layer.name}' is used twice: sharing a layer is not supported yet.")
-        cell = getattr(layer, "cell", None)
-        if cell is not None and any(cell is getattr(other, "cell", None) for other in self._layers):
-            raise NotImplementedError(f"Cell '{cell.name}' is used twice: sharing a cell is not supported yet.")
+        taken = [part for other in self._layers for part in other.walk()]
+        for part in layer.walk():
+            if any(part is other for other in taken):
+                raise NotImplementedError(
+                    f"{type(part).__name__} '{part.name}' is used twice: sharing it is not supported yet."
+                )
         if any(layer.name == other.name for other in self._layers):
             raise ValueError(
                 f"All layers of a model must have names of their own, but two are called '{layer.name}'. "
