@@ -121,7 +121,7 @@ fn arguments_that_are_wrong_are_named() {
         (1, "cell.units", json!(0), "rnn: units"),
         (1, "cell.activation", json!("swoosh"), "unknown activation 'swoosh'; known are elu"),
         (1, "cell.recurrent_activation", json!("softmax"), "softmax"),
-        (1, "cell.dropout", json!(1.0), "rnn: dropout=1"),
+        (1, "cell.dropout", json!(1.5), "rnn: dropout=1.5"),
         (1, "cell.recurrent_dropout", json!(-0.1), "rnn: recurrent_dropout=-0.1"),
         (1, "cell.zoom", json!(1), "zoom"),
         (1, "stateful", json!(true), "rnn:"),

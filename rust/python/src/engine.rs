@@ -12,6 +12,7 @@ use pyo3::types::PyTuple;
 use crate::arrays::{Array, Floats, to_python};
 use crate::compute::{Shared, compute};
 use crate::errors::Failure;
+use crate::stream::Stream;
 
 /// Layer, path, shape, trainable.
 type WeightInfo = (String, String, Py<PyTuple>, bool);
@@ -19,12 +20,16 @@ type Sizes = Vec<Option<usize>>;
 type Arrays<'py> = Vec<Bound<'py, PyArrayDyn<f32>>>;
 type Moments<'py> = Vec<(String, Bound<'py, PyArrayDyn<f32>>)>;
 
-struct Model {
+pub(crate) struct Model {
     network: Network,
     trainer: Option<Trainer>,
 }
 
 impl Model {
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
     fn trainer(&self) -> Result<&Trainer, Failure> {
         Ok(self.trainer.as_ref().ok_or(Error::NotCompiled)?)
     }
@@ -39,6 +44,15 @@ impl Model {
 pub(crate) struct Engine(Shared<Model>);
 
 impl Engine {
+    /// See [`Shared::read`].
+    pub(crate) fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Model) -> Result<T, Failure> + Send,
+    ) -> PyResult<T> {
+        self.0.read(py, work)
+    }
+
     /// Calls `step` with the trainer on the rows named.
     fn step(
         &self,
@@ -244,6 +258,14 @@ impl Engine {
         }
         let outputs = self.0.read(py, |model| Ok(prediction.map(|done| done.finish(&model.network))))?;
         Ok(to_python(py, outputs.unwrap_or_default()))
+    }
+
+    fn stream(this: &Bound<'_, Self>, batch_size: usize) -> PyResult<Stream> {
+        let (ids, stream) = this.get().0.read(this.py(), |model| {
+            let ids = model.network.plan().input_kinds().next() == Some(Kind::Ids);
+            Ok((ids, model.network.stream(batch_size)?))
+        })?;
+        Ok(Stream::new(this.clone().unbind(), ids, stream))
     }
 
     fn gradients<'py>(

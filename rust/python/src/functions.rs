@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use lstm_core::kernels::peak::multiply_adds;
 use lstm_core::layers::{self, Initializer};
 use lstm_core::simd::Isa;
 use lstm_core::training::{self, Serialised};
@@ -41,6 +43,21 @@ pub(crate) fn set_num_threads(py: Python<'_>, count: usize) -> PyResult<()> {
     }
     py.detach(|| parallel::set_num_threads(count));
     Ok(())
+}
+
+#[pyfunction]
+pub(crate) fn fma_peak(py: Python<'_>, seconds: f64, threads: usize) -> PyResult<f64> {
+    if !(0.0..=60.0).contains(&seconds) || threads == 0 || threads > MOST_THREADS {
+        return Err(PyValueError::new_err(format!("no figure can be had of {seconds} s on {threads} threads")));
+    }
+    let time = Duration::from_secs_f64(seconds);
+    compute(py, || {
+        let rates = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| multiply_adds(Isa::active(), time))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(0.0)).sum::<f64>()
+        });
+        Ok(rates / 1e9)
+    })
 }
 
 #[pyfunction]

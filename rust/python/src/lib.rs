@@ -7,6 +7,7 @@ mod compute;
 mod engine;
 mod errors;
 mod functions;
+mod stream;
 
 /// The native module.
 #[pyo3::pymodule(gil_used = false)]
@@ -18,9 +19,11 @@ mod _lstm_rs {
     use super::engine::Engine;
     #[pymodule_export]
     use super::functions::{
-        activate, activation_names, available_isas, initialize, isa, load_tensors, loss_value, metric_totals,
+        activate, activation_names, available_isas, fma_peak, initialize, isa, load_tensors, loss_value, metric_totals,
         num_threads, save_tensors, set_num_threads,
     };
+    #[pymodule_export]
+    use super::stream::Stream;
 
     /// Refuses to load with an instruction set that this CPU lacks or a number of threads that is none, rather than to run
     /// with others.

@@ -12,6 +12,20 @@ pub enum Direction {
     Backwards,
     /// From the last step to the first; outputs stand at the times of their inputs.
     BackwardsInPlace,
+    /// From the first step to the last; outputs stand in the reverse order.
+    ForwardsTurned,
+}
+
+impl Direction {
+    /// Whether the last step is the first.
+    pub fn is_backwards(self) -> bool {
+        matches!(self, Direction::Backwards | Direction::BackwardsInPlace)
+    }
+
+    /// Whether the output computed first stands last.
+    pub fn turns_outputs(self) -> bool {
+        matches!(self, Direction::BackwardsInPlace | Direction::ForwardsTurned)
+    }
 }
 
 /// Only the steps that count, longest sequence first: masked steps leave the states as they are, so that a sequence is
@@ -61,7 +75,7 @@ impl Order {
             return;
         }
         (self.batch, self.steps, self.direction, self.full) = (batch, steps, direction, mask.is_none());
-        let backwards = direction != Direction::Forwards;
+        let backwards = direction.is_backwards();
         let counts = |sequence: usize, t: usize| mask.is_none_or(|mask| mask[sequence * steps + t] != 0);
 
         self.sorted_starts.clear();
@@ -102,7 +116,7 @@ impl Order {
                 }
                 let row = self.starts[step] + rank;
                 self.inputs[row] = (sequence * steps + input) as u32;
-                let output = if direction == Direction::BackwardsInPlace { input } else { time };
+                let output = if direction.turns_outputs() { steps - 1 - time } else { time };
                 self.outputs[row] = (sequence * steps + output) as u32;
                 self.states[row] = match step {
                     0 => rank,

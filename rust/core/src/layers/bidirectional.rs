@@ -89,9 +89,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
     }
     // Keras turns the second layer's outputs around, whichever way it goes.
     backward.direction = match backward.direction {
-        Direction::Forwards => {
-            return Err(Error::unsupported(name, "a layer that goes backwards must be the backward_layer"));
-        }
+        Direction::Forwards => Direction::ForwardsTurned,
         _ => Direction::BackwardsInPlace,
     };
     Ok(vec![Node::new(Bidirectional { name: name.to_owned(), halves: [forward, backward], merge })])

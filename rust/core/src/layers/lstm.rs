@@ -120,8 +120,8 @@ fn of_cell(name: &str, cell_name: &str, cell: &Value, sequence: &Value, input: &
         return Err(Error::value(name, "units must be positive"));
     }
     for (argument, rate) in [("dropout", config.dropout), ("recurrent_dropout", config.recurrent_dropout)] {
-        if !(0.0..1.0).contains(&rate) {
-            return Err(Error::value(name, format!("{argument}={rate} must be at least 0 and below 1")));
+        if !(0.0..=1.0).contains(&rate) {
+            return Err(Error::value(name, format!("{argument}={rate} must lie between 0 and 1")));
         }
     }
     checked_len(name, &[4, config.units])?;
@@ -149,10 +149,19 @@ fn of_cell(name: &str, cell_name: &str, cell: &Value, sequence: &Value, input: &
         direction: if sequence.go_backwards { Direction::Backwards } else { Direction::Forwards },
         return_sequences: sequence.return_sequences,
         zero_output_for_mask: sequence.zero_output_for_mask,
-        dropout: Dropout { inputs: config.dropout, recurrent: config.recurrent_dropout, seed: config.seed.as_u64() },
+        dropout: Dropout {
+            inputs: effective(config.dropout),
+            recurrent: effective(config.recurrent_dropout),
+            seed: config.seed.as_u64().or(config.seed.as_i64().map(i64::cast_unsigned)),
+        },
         packed: Packed::default(),
     };
     Ok((recurrence, sequence.return_state))
+}
+
+/// Keras' cells drop nothing at a rate of 1.
+fn effective(rate: f64) -> f64 {
+    if rate < 1.0 { rate } else { 0.0 }
 }
 
 struct Lstm {

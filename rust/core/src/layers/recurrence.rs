@@ -376,7 +376,7 @@ impl Recurrence {
         }
         let steps = given.x.sizes()[1];
         let counts = |sequence: usize, time: usize| {
-            let input = if self.direction == Direction::Forwards { time } else { steps - 1 - time };
+            let input = if self.direction.is_backwards() { steps - 1 - time } else { time };
             given.mask.is_none_or(|mask| mask[sequence * steps + input] != 0)
         };
         for sequence in 0..order.batch() {
@@ -413,14 +413,14 @@ impl Recurrence {
 
     /// Where the output computed at `time` stands.
     fn place(&self, time: usize, steps: usize) -> usize {
-        if self.direction == Direction::BackwardsInPlace { steps - 1 - time } else { time }
+        if self.direction.turns_outputs() { steps - 1 - time } else { time }
     }
 
     /// Whether a sequence's one output is its last `h`.
     fn shows_last(&self, given: &Given<'_>, cache: &RecurrenceCache, sequence: usize) -> bool {
         let steps = given.x.sizes()[1];
         let Some(mask) = given.mask.filter(|_| steps > 0) else { return true };
-        let last = if self.direction == Direction::Forwards { steps - 1 } else { 0 };
+        let last = if self.direction.is_backwards() { 0 } else { steps - 1 };
         cache.seen[sequence] && (!self.zero_output_for_mask || mask[sequence * steps + last] != 0)
     }
 
@@ -483,7 +483,7 @@ impl Recurrence {
         for sequence in 0..cache.order.batch() {
             let mut shown: Option<usize> = None;
             for time in 0..steps {
-                let input = if self.direction == Direction::Forwards { time } else { steps - 1 - time };
+                let input = if self.direction.is_backwards() { steps - 1 - time } else { time };
                 let place = sequence * steps + self.place(time, steps);
                 let d = &d_output[place * stride + first..][..units];
                 if mask[sequence * steps + input] != 0 {

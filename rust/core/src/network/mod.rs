@@ -8,8 +8,10 @@ mod data;
 mod graph;
 mod plan;
 mod run;
+mod stream;
 
 pub use data::{Data, Rows};
 pub use graph::Graph;
 pub use plan::{Plan, PlannedWeight};
 pub use run::{Network, Prediction, Workspace};
+pub use stream::Stream;

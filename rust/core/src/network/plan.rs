@@ -279,6 +279,11 @@ impl Plan {
         self.tensors[..self.inputs.len()].iter().map(|tensor| tensor.kind)
     }
 
+    /// The shape of each input.
+    pub fn input_shapes(&self) -> impl Iterator<Item = &Shape> + '_ {
+        self.tensors[..self.inputs.len()].iter().map(|tensor| &tensor.shape)
+    }
+
     /// The shape of each output.
     pub fn output_shapes(&self) -> impl Iterator<Item = &Shape> + '_ {
         self.outputs.iter().map(|&output| &self.tensors[output].shape)

@@ -24,11 +24,21 @@ pub struct Workspace {
     sizes: Vec<usize>,
     /// Whether calls go on from each other's states.
     resume: bool,
-    /// How many training passes there were: what is drawn for each is different.
-    draws: u64,
+    /// The number of the training step: what is drawn in each is different.
+    step: u64,
 }
 
 impl Workspace {
+    /// Makes every call go on from the states in which the last one left its sequences.
+    pub(super) fn resume(&mut self) {
+        self.resume = true;
+    }
+
+    /// Says which training step comes, so that the same step draws the same.
+    pub(crate) fn set_step(&mut self, step: u64) {
+        self.step = step;
+    }
+
     /// A tensor, after a forward pass.
     pub(crate) fn tensor(&self, tensor: usize) -> &Tensor {
         &self.tensors[tensor]
@@ -163,7 +173,6 @@ impl Network {
     /// Where the inputs do not fit the model.
     pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
         self.gather(work, inputs, rows)?;
-        work.draws += u64::from(training);
         for (number, operation) in self.plan.operations.iter().enumerate() {
             let planned = &self.plan.nodes[operation.node];
             let (before, rest) = work.tensors.split_at_mut(operation.first_output);
@@ -179,7 +188,7 @@ impl Network {
                 training,
                 resume: work.resume,
                 dictionary: self.plan.tensors[operation.first_output].may_be_dictionary,
-                random: (self.seed, (work.draws << 16) + number as u64),
+                random: (self.seed, (work.step << 16) + number as u64),
             };
             let result = planned.node.forward(call, &mut work.caches[number]);
             if let (Some(mask), Some(filled)) = (operation.new_mask, new_mask) {
@@ -254,9 +263,8 @@ impl Network {
         Ok(samples)
     }
 
-    /// Copies the rows in and gives every tensor its sizes.
-    fn gather(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>) -> Result<()> {
-        self.samples(inputs)?;
+    /// Gives a workspace the parts that this network needs, if it has none yet.
+    pub(super) fn lay_out(&self, work: &mut Workspace) {
         let plan = &self.plan;
         if work.tensors.is_empty() {
             work.tensors.extend(plan.tensors.iter().map(|planned| Tensor::new(planned.kind)));
@@ -264,6 +272,29 @@ impl Network {
             work.masks.resize_with(plan.masks, Vec::new);
             work.caches.extend(plan.operations.iter().map(|operation| plan.nodes[operation.node].node.new_cache()));
         }
+    }
+
+    /// The states of all recurrent layers, `batch x units` each.
+    pub(super) fn recurrent_states<'a>(&self, work: &'a mut Workspace, batch: usize) -> Result<Vec<&'a mut [f32]>> {
+        let mut states = Vec::new();
+        for (operation, cache) in self.plan.operations.iter().zip(&mut work.caches) {
+            states.extend(self.plan.nodes[operation.node].node.states(batch, cache)?);
+        }
+        Ok(states)
+    }
+
+    /// Tells all recurrent layers whether their sequences have begun.
+    pub(super) fn set_begun(&self, work: &mut Workspace, begun: bool) {
+        for (operation, cache) in self.plan.operations.iter().zip(&mut work.caches) {
+            self.plan.nodes[operation.node].node.set_begun(begun, cache);
+        }
+    }
+
+    /// Copies the rows in and gives every tensor its sizes.
+    fn gather(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>) -> Result<()> {
+        self.samples(inputs)?;
+        let plan = &self.plan;
+        self.lay_out(work);
         for (i, (planned, input)) in plan.inputs.iter().zip(inputs).enumerate() {
             let expected = &plan.tensors[i].shape;
             if !expected.admits_samples(input.sizes()) {

@@ -195,6 +195,7 @@ impl Trainer {
         training: bool,
     ) -> Result<()> {
         self.gather(network.samples(x)?, targets, rows)?;
+        self.work.set_step(self.optimizer.iterations());
         network.forward(&mut self.work, x, rows, training)?;
         for objective in &self.objectives {
             objective.check(&self.work)?;
