@@ -31,8 +31,9 @@ if [[ $(uname -m) == aarch64 ]]; then
     exit 0
 fi
 [[ $(uname -s) == Linux ]] || missing "qemu's user emulation needs Linux"
+command -v cargo >/dev/null || missing "no cargo"
 
-has_std() { compgen -G "$("$1" --print target-libdir --target $target)/libstd-*.rlib" >/dev/null; }
+has_std() { compgen -G "$("$1" --print target-libdir --target $target 2>/dev/null)/libstd-*.rlib" >/dev/null; }
 
 # Debian's compiler, as it is in the archive: no package is installed, apt keeps its lists in a folder of its own.
 debian_rust() {
@@ -80,7 +81,7 @@ packages=()
 command -v aarch64-linux-gnu-gcc >/dev/null || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 command -v qemu-aarch64 >/dev/null || packages+=(qemu-user)
 if ((${#packages[@]})); then
-    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || missing "install ${packages[*]}, or run this as root"
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || missing "install ${packages[*]}, or run this as root on Debian or Ubuntu"
     { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${packages[@]}"; } ||
         missing "apt-get could not install ${packages[*]}"
 fi
