@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 PARITY := .venv-parity
+PRECISION := .venv-precision
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml) \
            Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: help demo test test-rust test-python parity lint format bench bench-rust accuracy wheel clean
+.PHONY: help demo test test-rust test-python test-neon assembly parity precision lint format bench bench-rust accuracy wheel clean
 
 help: ## Lists the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -19,10 +20,25 @@ test: test-rust test-python ## Runs every test, Rust and Python
 test-rust:
 	cargo test --package lstm-core
 
+# The Rust tests go through the instruction sets and thread counts themselves; the Python ones are run once for each.
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest tests/unit
+	@set -e; isas=$$($(VENV)/bin/python -c 'from lstm_rs._engine import available_isas; print(*available_isas()[1:])'); \
+	for forced in $$(printf 'LSTM_RS_ISA=%s\n' $$isas) LSTM_RS_NUM_THREADS=1 LSTM_RS_NUM_THREADS=3; do \
+	    echo "$$forced pytest tests/unit"; env $$forced $(VENV)/bin/python -m pytest --quiet tests/unit; \
+	done
 	$(VENV)/bin/python -m pytest --doctest-modules --pyargs lstm_rs
 	$(VENV)/bin/python -m mypy.stubtest lstm_rs._lstm_rs
+
+test-neon: ## Runs the Rust tests on AArch64 under qemu, and checks that machine's assembly
+	tests/neon.sh
+	tests/neon.sh $(PYTHON) tests/assembly.py --target aarch64-unknown-linux-gnu
+
+assembly: ## Proves that the inner loops of the kernels, as they ship, hold no spills
+	$(PYTHON) tests/assembly.py
+
+precision: $(PRECISION)/installed ## Compares rounding errors of outputs and gradients with PyTorch's, against float64
+	$(PRECISION)/bin/python -m pytest --quiet --capture=no tests/precision
 
 parity: $(PARITY)/installed ## Compares with real Keras, in an environment of its own
 	$(PARITY)/bin/python -m pytest tests/parity
@@ -53,7 +69,7 @@ wheel: $(VENV)/installed ## Builds the wheel into dist/
 	$(VENV)/bin/maturin build --release --out dist
 
 clean: ## Removes environments and everything built
-	rm -rf $(VENV) $(PARITY) dist target examples/output
+	rm -rf $(VENV) $(PARITY) $(PRECISION) dist target examples/output
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -67,4 +83,11 @@ $(PARITY)/bin/python:
 
 $(PARITY)/installed: $(PARITY)/bin/python $(SOURCES)
 	$(PARITY)/bin/pip install --quiet --disable-pip-version-check '.[bench]' pytest
+	@touch $@
+
+$(PRECISION)/bin/python:
+	$(PYTHON) -m venv $(PRECISION)
+
+$(PRECISION)/installed: $(PRECISION)/bin/python $(SOURCES)
+	$(PRECISION)/bin/pip install --quiet --disable-pip-version-check . pytest torch
 	@touch $@

@@ -139,6 +139,35 @@ def test_an_instruction_set_can_be_forced(isa: str) -> None:
     np.testing.assert_allclose(values, numbers(available_isas()[0])[1], atol=1e-5)
 
 
+def test_the_number_of_threads_can_be_set_from_outside() -> None:
+    """`LSTM_RS_NUM_THREADS` is what counts, and no bit of what is trained depends on it."""
+    script = """
+        import numpy as np
+        import lstm_rs as tf
+
+        tf.keras.utils.set_random_seed(3)
+        random = np.random.default_rng(3)
+        x, y = random.normal(size=(43, 17, 24)).astype("f4"), random.normal(size=(43, 2)).astype("f4")
+        model = tf.keras.Sequential([tf.keras.Input((17, 24)), tf.keras.layers.LSTM(70), tf.keras.layers.Dense(2)])
+        model.compile(loss="mse", optimizer="adam")
+        model.fit(x, y, epochs=2, verbose=0)
+        print(tf.num_threads(), *(weight.tobytes().hex() for weight in model.get_weights()))
+    """
+    trained = set()
+    for threads in ("1", "2", "3", "5"):
+        found = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env={**os.environ, "LSTM_RS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        used, weights = found.stdout.split(maxsplit=1)
+        assert used == threads
+        trained.add(weights)
+    assert len(trained) == 1
+
+
 def test_too_many_threads() -> None:
     """A number that no machine has is refused before the system tries."""
     with pytest.raises(ValueError, match="100000"):
