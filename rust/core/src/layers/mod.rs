@@ -9,11 +9,13 @@ mod dense;
 mod embedding;
 mod initializer;
 mod lstm;
+mod rows;
 mod shape;
 mod tensor;
 
 pub use activation::activate;
 pub use initializer::{Initializer, Random};
+pub use rows::RowSet;
 pub use shape::Shape;
 pub use tensor::{Gradient, Kind, Tensor, Values, checked_len};
 
@@ -169,6 +171,15 @@ pub trait Layer: Send + Sync + 'static {
         None
     }
 
+    /// Whether a call reads and adds to few rows of the layer's one weight, those that [`Layer::touched_rows`] names. Other
+    /// rows need not be up to date then, so `pack` must not copy them.
+    fn has_sparse_rows(&self) -> bool {
+        false
+    }
+
+    /// Adds the rows of the weight (along its first axis) that a call on this first input reads, valid or not.
+    fn touched_rows(&self, _input: &Tensor, _rows: &mut RowSet) {}
+
     /// Called whenever the weights have changed: makes the copies that the kernels read, `training` those for backward too.
     fn pack(&mut self, _isa: Isa, _weights: &[f32], _training: bool) -> Result<()> {
         Ok(())
@@ -236,6 +247,16 @@ impl Node {
         self.0.as_activation_()
     }
 
+    /// See [`Layer::has_sparse_rows`].
+    pub fn has_sparse_rows(&self) -> bool {
+        self.0.has_sparse_rows_()
+    }
+
+    /// See [`Layer::touched_rows`].
+    pub fn touched_rows(&self, input: &Tensor, rows: &mut RowSet) {
+        self.0.touched_rows_(input, rows);
+    }
+
     /// See [`Layer::pack`].
     pub fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         self.0.pack_(isa, weights, training)
@@ -264,6 +285,8 @@ trait ErasedLayer: Send + Sync {
     fn mask_rule_(&self) -> MaskRule;
     fn input_kind_(&self) -> Kind;
     fn as_activation_(&self) -> Option<AnyActivation>;
+    fn has_sparse_rows_(&self) -> bool;
+    fn touched_rows_(&self, input: &Tensor, rows: &mut RowSet);
     fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()>;
     fn new_cache_(&self) -> AnyCache;
     fn forward_(&self, call: Forward<'_>, cache: &mut AnyCache) -> Result<()>;
@@ -285,6 +308,12 @@ impl<L: Layer> ErasedLayer for L {
     }
     fn as_activation_(&self) -> Option<AnyActivation> {
         self.as_activation()
+    }
+    fn has_sparse_rows_(&self) -> bool {
+        self.has_sparse_rows()
+    }
+    fn touched_rows_(&self, input: &Tensor, rows: &mut RowSet) {
+        self.touched_rows(input, rows);
     }
     fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         self.pack(isa, weights, training)
