@@ -20,7 +20,14 @@ pub(crate) fn compute<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, 
     }
 }
 
-/// A value that several threads read and one at a time changes.
+/// A value whose changes may put work off until somebody looks.
+pub(crate) trait Settle {
+    fn is_settled(&self) -> bool;
+    fn settle(&mut self);
+}
+
+/// A value that several threads read and one at a time changes. `read` and `write` show it settled; only what says that it
+/// does not mind, `peek` and `advance`, sees it as it is.
 ///
 /// It is locked without the GIL and released before Python runs again, so that no thread waits for the one while it holds
 /// the other, and a callback or a signal handler may use the same value.
@@ -30,12 +37,44 @@ pub(crate) struct Shared<T> {
     process: AtomicU32,
 }
 
-impl<T: Send + Sync> Shared<T> {
+impl<T: Settle + Send + Sync> Shared<T> {
     pub(crate) fn new(value: T) -> Self {
         Shared { lock: RwLock::new(value), process: AtomicU32::new(std::process::id()) }
     }
 
+    /// Shows the value to any number of threads at once; to one alone where there is something to settle first.
     pub(crate) fn read<U: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&T) -> Result<U, Failure> + Send,
+    ) -> PyResult<U> {
+        compute(py, || {
+            self.check_process()?;
+            let value = self.lock.read().unwrap_or_else(PoisonError::into_inner);
+            if value.is_settled() {
+                return work(&value);
+            }
+            drop(value);
+            let mut value = self.lock.write().unwrap_or_else(PoisonError::into_inner);
+            value.settle();
+            work(&value)
+        })
+    }
+
+    /// Changes the value, settled.
+    pub(crate) fn write<U: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut T) -> Result<U, Failure> + Send,
+    ) -> PyResult<U> {
+        self.advance(py, |value| {
+            value.settle();
+            work(value)
+        })
+    }
+
+    /// Shows the value, settled or not.
+    pub(crate) fn peek<U: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&T) -> Result<U, Failure> + Send,
@@ -47,7 +86,8 @@ impl<T: Send + Sync> Shared<T> {
         })
     }
 
-    pub(crate) fn write<U: Send>(
+    /// Changes the value, settled or not.
+    pub(crate) fn advance<U: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut T) -> Result<U, Failure> + Send,

@@ -4,13 +4,13 @@ use lstm_core::Error;
 use lstm_core::layers::{Kind, Shape};
 use lstm_core::network::{Data, Graph, Network, Prediction, Rows};
 use lstm_core::simd::Isa;
-use lstm_core::training::{Targets, Trainer, TrainerConfig};
+use lstm_core::training::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING};
 use numpy::{PyArrayDyn, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::arrays::{Array, Floats, to_python};
-use crate::compute::{Shared, compute};
+use crate::compute::{Settle, Shared, compute};
 use crate::errors::Failure;
 use crate::stream::Stream;
 
@@ -36,6 +36,19 @@ impl Model {
 
     fn for_training(&mut self) -> Result<(&mut Network, &mut Trainer), Failure> {
         Ok((&mut self.network, self.trainer.as_mut().ok_or(Error::NotCompiled)?))
+    }
+}
+
+/// Training puts off steps of rows that no token touched.
+impl Settle for Model {
+    fn is_settled(&self) -> bool {
+        !self.network.is_behind()
+    }
+
+    fn settle(&mut self) {
+        if let Some(trainer) = &mut self.trainer {
+            trainer.settle(&mut self.network);
+        }
     }
 }
 
@@ -67,7 +80,7 @@ impl Engine {
             Some(rows) => Some(rows.as_slice()?),
             None => None,
         };
-        self.0.write(py, |model| {
+        self.0.advance(py, |model| {
             let (network, trainer) = model.for_training()?;
             let rows = match rows {
                 Some(rows) => Rows::Index(rows),
@@ -126,7 +139,7 @@ impl Engine {
 
     #[getter(weights)]
     fn list_weights(&self, py: Python<'_>) -> PyResult<Vec<WeightInfo>> {
-        let weights = self.0.read(py, |model| Ok(model.network.plan().weights().to_vec()))?;
+        let weights = self.0.peek(py, |model| Ok(model.network.plan().weights().to_vec()))?;
         let weights = weights.into_iter().map(|weight| {
             let shape = PyTuple::new(py, &weight.shape)?.unbind();
             Ok((weight.layer, weight.path, shape, weight.trainable))
@@ -136,7 +149,7 @@ impl Engine {
 
     #[getter]
     fn input_dtypes(&self, py: Python<'_>) -> PyResult<Vec<&'static str>> {
-        self.0.read(py, |model| {
+        self.0.peek(py, |model| {
             let name = |kind| match kind {
                 Kind::Floats => "float32",
                 Kind::Ids => "int32",
@@ -147,7 +160,7 @@ impl Engine {
 
     #[getter]
     fn output_shapes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let shapes = self.0.read(py, |model| Ok(model.network.plan().output_shapes().cloned().collect::<Vec<_>>()))?;
+        let shapes = self.0.peek(py, |model| Ok(model.network.plan().output_shapes().cloned().collect::<Vec<_>>()))?;
         shapes.into_iter().map(|shape| PyTuple::new(py, shape.0)).collect()
     }
 
@@ -169,7 +182,9 @@ impl Engine {
     fn compile(&self, py: Python<'_>, config: &str) -> PyResult<()> {
         self.0.write(py, |model| {
             let config = TrainerConfig::from_json(config)?;
-            model.trainer = Some(Trainer::new(&mut model.network, &config)?);
+            let mut trainer = Trainer::new(&mut model.network, &config)?;
+            trainer.defer(&model.network, WORTH_DEFERRING);
+            model.trainer = Some(trainer);
             Ok(())
         })
     }
@@ -200,6 +215,7 @@ impl Engine {
         reset: bool,
     ) -> PyResult<Vec<f64>> {
         self.step(py, Batch { x, y, sample_weight }, rows, reset, |network, trainer, x, targets, rows| {
+            trainer.settle(network);
             trainer.test_step(network, x, targets, rows)
         })
     }
@@ -291,11 +307,11 @@ impl Engine {
     }
 
     fn results(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
-        self.0.read(py, |model| Ok(model.trainer()?.results()))
+        self.0.peek(py, |model| Ok(model.trainer()?.results()))
     }
 
     fn reset_metrics(&self, py: Python<'_>) -> PyResult<()> {
-        self.0.write(py, |model| {
+        self.0.advance(py, |model| {
             model.for_training()?.1.reset_metrics();
             Ok(())
         })
@@ -303,12 +319,12 @@ impl Engine {
 
     #[getter]
     fn learning_rate(&self, py: Python<'_>) -> PyResult<f32> {
-        self.0.read(py, |model| Ok(model.trainer()?.optimizer().learning_rate()))
+        self.0.peek(py, |model| Ok(model.trainer()?.optimizer().learning_rate()))
     }
 
     #[setter]
     fn set_learning_rate(&self, py: Python<'_>, value: f32) -> PyResult<()> {
-        self.0.write(py, |model| {
+        self.0.advance(py, |model| {
             model.for_training()?.1.optimizer_mut().set_learning_rate(value);
             Ok(())
         })
@@ -316,7 +332,7 @@ impl Engine {
 
     #[getter]
     fn iterations(&self, py: Python<'_>) -> PyResult<u64> {
-        self.0.read(py, |model| Ok(model.trainer()?.optimizer().iterations()))
+        self.0.peek(py, |model| Ok(model.trainer()?.optimizer().iterations()))
     }
 
     fn optimizer_state<'py>(&self, py: Python<'py>) -> PyResult<(u64, Moments<'py>)> {

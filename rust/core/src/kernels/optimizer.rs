@@ -49,6 +49,141 @@ impl Adam {
     }
 }
 
+/// Steps of [`Adam`] with gradients of zero, one after another on values that stay in registers: what rows that no token
+/// touched have missed. The bits are those of the steps taken one by one.
+///
+/// It spares work only where a proof says that no bit changes, and the proofs need every `alpha` to be finite and not
+/// negative, the rates to lie in `0..=1`, `epsilon > 0`; [`Adam::can_wait`] asks.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamReplay<'a> {
+    /// Each step's [`Adam::alpha`], oldest first.
+    pub alphas: &'a [f32],
+    /// The greatest of them, or more.
+    pub greatest: f32,
+    /// `1 - β₁`
+    pub rate_1: f32,
+    /// `1 - β₂`
+    pub rate_2: f32,
+    /// Added to `√v`.
+    pub epsilon: f32,
+}
+
+impl Adam {
+    /// Whether [`AdamReplay`] may take this step later: one that leaves weights alone whose gradient and moments are 0.
+    pub fn can_wait(&self) -> bool {
+        let rate = |rate: f32| (0.0..=1.0).contains(&rate);
+        self.alpha.is_finite()
+            && self.alpha.is_sign_positive()
+            && rate(self.rate_1)
+            && rate(self.rate_2)
+            && self.epsilon > 0.0
+    }
+}
+
+impl AdamReplay<'_> {
+    /// Steps between two looks at whether work can be spared.
+    const STRIDE: usize = 16;
+
+    /// Takes the steps.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn run(&self, isa: Isa, w: &mut [f32], m: &mut [f32], v: &mut [f32]) {
+        assert!(w.len() == m.len() && w.len() == v.len());
+        // As many chains of dependent operations as fill the units, in as many registers as there are.
+        if isa.lanes() == crate::simd::MAX_LANES {
+            isa.dispatch(Loop(|| self.blocks::<64>(w, m, v)));
+        } else {
+            isa.dispatch(Loop(|| self.blocks::<32>(w, m, v)));
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<const N: usize>(&self, w: &mut [f32], m: &mut [f32], v: &mut [f32]) {
+        for ((w, m), v) in w.chunks_mut(N).zip(m.chunks_mut(N)).zip(v.chunks_mut(N)) {
+            // Where nothing ever moved nothing moves: every operation on zeros gives +0, and `w - 0` is `w`.
+            if m.iter().chain(&*v).fold(0, |bits, x| bits | x.to_bits()) == 0 {
+                continue;
+            }
+            let len = w.len();
+            let (mut w_block, mut m_block, mut v_block) = ([0.0; N], [0.0; N], [0.0; N]);
+            w_block[..len].copy_from_slice(w);
+            m_block[..len].copy_from_slice(m);
+            v_block[..len].copy_from_slice(v);
+            self.block(&mut w_block, &mut m_block, &mut v_block);
+            w.copy_from_slice(&w_block[..len]);
+            m.copy_from_slice(&m_block[..len]);
+            v.copy_from_slice(&v_block[..len]);
+        }
+    }
+
+    #[inline(always)]
+    fn block<const N: usize>(&self, w: &mut [f32; N], m: &mut [f32; N], v: &mut [f32; N]) {
+        let &AdamReplay { rate_1, rate_2, epsilon, .. } = self;
+        let mut alphas = self.alphas;
+        while !alphas.is_empty() {
+            let (now, rest) = alphas.split_at(alphas.len().min(Self::STRIDE));
+            for alpha in now {
+                for i in 0..N {
+                    m[i] += (0.0 - m[i]) * rate_1;
+                    v[i] += (0.0 - v[i]) * rate_2;
+                    w[i] -= m[i] * alpha / (v[i].sqrt() + epsilon);
+                }
+            }
+            alphas = rest;
+            if !rest.is_empty() && self.stands_still(w, m, v, rest.len()) {
+                break;
+            }
+        }
+        let mut left = alphas.len();
+        while left > 0 {
+            let (before, count) = (*m, left.min(Self::STRIDE));
+            for _ in 0..count {
+                for i in 0..N {
+                    m[i] += (0.0 - m[i]) * rate_1;
+                    v[i] += (0.0 - v[i]) * rate_2;
+                }
+            }
+            left -= count;
+            // |m| never grows, so a stride that did not change it had no step that did, nor will any other.
+            if same_bits(&before, m) {
+                break;
+            }
+        }
+        for _ in 0..left {
+            for v in &mut *v {
+                *v += (0.0 - *v) * rate_2;
+            }
+        }
+    }
+
+    /// Whether no further step changes a bit of `w`, after at least one was taken.
+    ///
+    /// `|m|` and `v` never grow and `m` keeps its sign, so with the greatest `alpha` and the least `v` of the steps to come
+    /// the move computed here is at least as large as any of theirs and of the same sign; rounding is monotone, so
+    /// where `w` less this move rounds to `w`, `w` less theirs does. (-0 cannot be met: a step that moves by -0 leaves +0.)
+    #[inline(always)]
+    fn stands_still<const N: usize>(&self, w: &[f32; N], m: &[f32; N], v: &[f32; N], steps: usize) -> bool {
+        // Each step rounds twice: by half a unit in the last place of v, or half the least float, which `TINY` covers for
+        // any number of steps that is kept. The last factor covers the rounding of this very product.
+        const TINY: f32 = 1e-40;
+        let kept = (1.0 - f64::from(self.rate_2) - f64::from(f32::EPSILON)).max(0.0);
+        let kept = (kept.powi(i32::try_from(steps).unwrap_or(i32::MAX)) * 0.999) as f32;
+        let mut differ = 0;
+        for i in 0..N {
+            let least = (v[i] * kept - TINY).max(0.0);
+            let moved = w[i] - m[i] * self.greatest / (least.sqrt() + self.epsilon);
+            differ |= moved.to_bits() ^ w[i].to_bits();
+        }
+        differ == 0
+    }
+}
+
+#[inline(always)]
+fn same_bits<const N: usize>(a: &[f32; N], b: &[f32; N]) -> bool {
+    a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a.to_bits() ^ b.to_bits())) == 0
+}
+
 /// Stochastic gradient descent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Absent, read};
-use super::{Backward, Forward, Initializer, Kind, Layer, MaskRule, Node, Shape, Weight, one_input};
+use super::{Backward, Forward, Initializer, Kind, Layer, MaskRule, Node, RowSet, Shape, Tensor, Weight, one_input};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -104,6 +104,14 @@ impl Layer for Embedding {
 
     fn input_kind(&self) -> Kind {
         Kind::Ids
+    }
+
+    fn has_sparse_rows(&self) -> bool {
+        true
+    }
+
+    fn touched_rows(&self, input: &Tensor, rows: &mut RowSet) {
+        input.ids().iter().filter_map(|&id| usize::try_from(id).ok()).for_each(|row| rows.insert(row));
     }
 
     fn forward(&self, call: Forward<'_>, cache: &mut EmbeddingCache) -> Result<()> {

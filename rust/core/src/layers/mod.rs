@@ -11,11 +11,13 @@ mod embedding;
 mod initializer;
 mod lstm;
 mod recurrence;
+mod rows;
 mod shape;
 mod tensor;
 
 pub use activation::activate;
 pub use initializer::{Initializer, Random};
+pub use rows::RowSet;
 pub use shape::Shape;
 pub use tensor::{Gradient, Kind, Tensor, Values, checked_len};
 
@@ -194,6 +196,15 @@ pub trait Layer: Send + Sync + 'static {
     /// Tells whether the sequences of a stream have begun.
     fn set_begun(&self, _begun: bool, _cache: &mut Self::Cache) {}
 
+    /// Whether a call reads and adds to few rows of the layer's one weight, those that [`Layer::touched_rows`] names. Other
+    /// rows need not be up to date then, so `pack` must not copy them.
+    fn has_sparse_rows(&self) -> bool {
+        false
+    }
+
+    /// Adds the rows of the weight (along its first axis) that a call on this first input reads, valid or not.
+    fn touched_rows(&self, _input: &Tensor, _rows: &mut RowSet) {}
+
     /// Called whenever the weights have changed: makes the copies that the kernels read, `training` those for backward too.
     fn pack(&mut self, _isa: Isa, _weights: &[f32], _training: bool) -> Result<()> {
         Ok(())
@@ -276,6 +287,16 @@ impl Node {
         self.0.set_begun_(begun, cache);
     }
 
+    /// See [`Layer::has_sparse_rows`].
+    pub fn has_sparse_rows(&self) -> bool {
+        self.0.has_sparse_rows_()
+    }
+
+    /// See [`Layer::touched_rows`].
+    pub fn touched_rows(&self, input: &Tensor, rows: &mut RowSet) {
+        self.0.touched_rows_(input, rows);
+    }
+
     /// See [`Layer::pack`].
     pub fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         self.0.pack_(isa, weights, training)
@@ -307,6 +328,8 @@ trait ErasedLayer: Send + Sync {
     fn takes_dictionary_(&self) -> bool;
     fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>>;
     fn set_begun_(&self, begun: bool, cache: &mut AnyCache);
+    fn has_sparse_rows_(&self) -> bool;
+    fn touched_rows_(&self, input: &Tensor, rows: &mut RowSet);
     fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()>;
     fn new_cache_(&self) -> AnyCache;
     fn forward_(&self, call: Forward<'_>, cache: &mut AnyCache) -> Result<()>;
@@ -337,6 +360,12 @@ impl<L: Layer> ErasedLayer for L {
     }
     fn set_begun_(&self, begun: bool, cache: &mut AnyCache) {
         self.set_begun(begun, own(cache));
+    }
+    fn has_sparse_rows_(&self) -> bool {
+        self.has_sparse_rows()
+    }
+    fn touched_rows_(&self, input: &Tensor, rows: &mut RowSet) {
+        self.touched_rows(input, rows);
     }
     fn pack_(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         self.pack(isa, weights, training)

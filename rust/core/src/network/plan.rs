@@ -269,6 +269,15 @@ impl Plan {
         &self.weights
     }
 
+    /// The trained weights of which a call reads few rows, each with its node.
+    pub(crate) fn sparse_weights(&self) -> impl Iterator<Item = (usize, &PlannedWeight)> {
+        let sparse = |planned: &PlannedNode| planned.trainable && planned.node.has_sparse_rows();
+        let nodes = self.nodes.iter().enumerate().filter(move |(_, planned)| sparse(planned));
+        nodes.filter_map(|(node, planned)| {
+            Some((node, self.weights.iter().find(|weight| weight.range == planned.weights)?))
+        })
+    }
+
     /// How many floats all weights have.
     pub fn weights_len(&self) -> usize {
         self.weights.last().map_or(0, |weight| weight.range.end)

@@ -9,7 +9,7 @@ use super::graph::Graph;
 use super::plan::{Plan, PlannedNode, PlannedWeight};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
-use crate::layers::{AnyCache, Backward, Forward, Gradient, Shape, Tensor, checked_len};
+use crate::layers::{AnyCache, Backward, Forward, Gradient, RowSet, Shape, Tensor, checked_len};
 use crate::simd::Isa;
 
 /// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
@@ -71,6 +71,8 @@ pub struct Network {
     seed: u64,
     /// Whether the copies of the weights that backward reads are kept.
     training: bool,
+    /// Whether rows of the weights wait for steps that a trainer has put off.
+    behind: bool,
     idle: Mutex<Vec<Workspace>>,
 }
 
@@ -86,7 +88,7 @@ impl Network {
             let target = &mut weights[weight.range.clone()];
             weight.initializer.fill(&weight.shape, seed, stream as u64, target)?;
         }
-        let mut network = Network { plan, weights, isa, seed, training: false, idle: Mutex::default() };
+        let mut network = Network { plan, weights, isa, seed, training: false, behind: false, idle: Mutex::default() };
         network.pack(|_| true)?;
         Ok(network)
     }
@@ -101,8 +103,25 @@ impl Network {
         self.isa
     }
 
+    /// Whether rows of the weights wait for steps that a trainer has put off: until [`Trainer::settle`], nothing but its
+    /// next training step may read them.
+    ///
+    /// [`Trainer::settle`]: crate::training::Trainer::settle
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Everything that reads or replaces weights passes here, but for a training step.
+    pub(crate) fn assert_settled(&self) {
+        assert!(!self.behind, "the trainer has put off steps of these weights: it must settle them first");
+    }
+
     /// Each weight and its values.
+    ///
+    /// # Panics
+    /// Where the weights are [behind](Network::is_behind).
     pub fn weights(&self) -> impl Iterator<Item = (&PlannedWeight, ArrayViewD<'_, f32>)> {
+        self.assert_settled();
         self.plan.weights.iter().map(|weight| {
             let values = ArrayViewD::from_shape(IxDyn(&weight.shape), &self.weights[weight.range.clone()]);
             (weight, values.expect("a weight's range is as long as its shape says"))
@@ -113,7 +132,11 @@ impl Network {
     ///
     /// # Errors
     /// Where there are too many, or a shape is another; no weight is changed then.
+    ///
+    /// # Panics
+    /// Where the weights are [behind](Network::is_behind).
     pub fn set_weights(&mut self, first: usize, weights: &[ArrayViewD<'_, f32>]) -> Result<()> {
+        self.assert_settled();
         let all = self.plan.weights.len();
         let Some(planned) = self.plan.weights.get(first..).and_then(|rest| rest.get(..weights.len())) else {
             let given = weights.len();
@@ -138,13 +161,25 @@ impl Network {
         self.pack(|_| true)
     }
 
-    /// Changes the trained weights in place; the flat run holds all.
+    /// Changes the trained weights in place; the flat run holds all. `change` says whether it left some rows behind.
     ///
     /// # Errors
     /// Where there is no memory for their packed copies.
-    pub(crate) fn update(&mut self, change: impl FnOnce(&Plan, &mut [f32])) -> Result<()> {
-        change(&self.plan, &mut self.weights);
+    pub(crate) fn update(&mut self, change: impl FnOnce(&Plan, &mut [f32]) -> bool) -> Result<()> {
+        self.behind = change(&self.plan, &mut self.weights);
         self.pack(|planned| planned.trainable)
+    }
+
+    /// Takes steps that were put off, of rows that no layer keeps a copy of; `change` says whether others still wait.
+    pub(crate) fn catch_up(&mut self, change: impl FnOnce(&mut [f32]) -> bool) {
+        self.behind = change(&mut self.weights);
+    }
+
+    /// Adds the rows of a node's weight that the inputs in the workspace touch.
+    pub(crate) fn touched_rows(&self, work: &Workspace, node: usize, rows: &mut RowSet) {
+        for operation in self.plan.operations.iter().filter(|operation| operation.node == node) {
+            self.plan.nodes[node].node.touched_rows(&work.tensors[operation.inputs[0]], rows);
+        }
     }
 
     /// Prepares for backward passes.
@@ -152,6 +187,7 @@ impl Network {
     /// # Errors
     /// Where there is no memory for the packed copies.
     pub(crate) fn prepare_training(&mut self) -> Result<()> {
+        self.assert_settled();
         if self.training {
             return Ok(());
         }
@@ -171,8 +207,18 @@ impl Network {
     ///
     /// # Errors
     /// Where the inputs do not fit the model.
+    ///
+    /// # Panics
+    /// Where the weights are [behind](Network::is_behind).
     pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
+        self.assert_settled();
         self.gather(work, inputs, rows)?;
+        self.compute(work, training)
+    }
+
+    /// The second half of [`Network::forward`], after [`Network::gather`]. Of weights that are behind it reads the rows that
+    /// the inputs touch.
+    pub(crate) fn compute(&self, work: &mut Workspace, training: bool) -> Result<()> {
         for (number, operation) in self.plan.operations.iter().enumerate() {
             let planned = &self.plan.nodes[operation.node];
             let (before, rest) = work.tensors.split_at_mut(operation.first_output);
@@ -291,7 +337,7 @@ impl Network {
     }
 
     /// Copies the rows in and gives every tensor its sizes.
-    fn gather(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>) -> Result<()> {
+    pub(crate) fn gather(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>) -> Result<()> {
         self.samples(inputs)?;
         let plan = &self.plan;
         self.lay_out(work);

@@ -1,5 +1,6 @@
 //! Losses, metrics, optimizers, and the step that brings them together.
 
+mod deferred;
 mod loss;
 mod metric;
 mod optimizer;
@@ -10,7 +11,7 @@ pub use loss::Loss;
 pub use metric::Metric;
 pub use optimizer::Optimizer;
 pub use target::{Labelled, SampleWeights};
-pub use trainer::{Targets, Trainer, TrainerConfig, loss_value, metric_totals};
+pub use trainer::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING, loss_value, metric_totals};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

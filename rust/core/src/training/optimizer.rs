@@ -7,16 +7,17 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Serialised;
+use super::deferred::Deferred;
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::kernels::optimizer::{Adam, RmsProp, Sgd};
 use crate::layers::Shape;
-use crate::network::{Plan, PlannedWeight};
+use crate::network::{Network, Plan, PlannedWeight, Workspace};
 use crate::parallel;
 use crate::simd::Isa;
 
 /// Operations a weight costs, counted so that sharing starts where memory and not arithmetic is the limit.
-const OPERATIONS_PER_WEIGHT: usize = 32;
+pub(super) const OPERATIONS_PER_WEIGHT: usize = 32;
 
 const NAMES: [&str; 3] = ["Adam", "RMSprop", "SGD"];
 
@@ -94,8 +95,9 @@ pub struct Optimizer {
     learning_rate: f32,
     iterations: u64,
     moments: Vec<(&'static str, AlignedBuffer)>,
-    /// The trained weights as runs of adjacent floats.
+    /// The trained weights, but for those in `deferred`, as runs of adjacent floats.
     runs: Vec<Range<usize>>,
+    deferred: Deferred,
 }
 
 impl Optimizer {
@@ -155,7 +157,8 @@ impl Optimizer {
             learning_rate: learning_rate as f32,
             iterations: 0,
             moments: moments.collect::<Result<_>>()?,
-            runs: runs(plan),
+            runs: runs(trained(plan)),
+            deferred: Deferred::default(),
         })
     }
 
@@ -175,7 +178,11 @@ impl Optimizer {
     }
 
     /// Each trained weight's moments: `velocity/LAYER/PATH`, the weight and the floats.
+    ///
+    /// # Panics
+    /// Where steps were put off, as in [`Network::weights`].
     pub fn moments<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (String, &'a PlannedWeight, &'a [f32])> {
+        assert!(!self.is_behind(), "steps were put off that the trainer must settle first");
         trained(plan).flat_map(move |weight| {
             self.moments.iter().map(move |(name, values)| {
                 (format!("{name}/{}/{}", weight.layer, weight.path), weight, &values[weight.range.clone()])
@@ -187,6 +194,9 @@ impl Optimizer {
     ///
     /// # Errors
     /// Where a name is missing or not known, or a size is another; nothing is changed then.
+    ///
+    /// # Panics
+    /// Where steps were put off, as in [`Network::weights`].
     pub fn restore(&mut self, plan: &Plan, iterations: u64, moments: &[(String, ArrayViewD<'_, f32>)]) -> Result<()> {
         let mut sources = Vec::new();
         for (name, weight, _) in self.moments(plan) {
@@ -214,9 +224,56 @@ impl Optimizer {
         Ok(())
     }
 
-    /// One step: clips the gradients in place, decays and updates the weights.
-    pub fn step(&mut self, isa: Isa, plan: &Plan, weights: &mut [f32], gradients: &mut [f32]) {
-        self.clip(plan, gradients);
+    /// Puts off the steps of rows that a batch does not touch, in weights of at least so many floats, where a row's steps
+    /// without gradient depend on nothing but its own numbers and the step size.
+    pub(crate) fn defer(&mut self, network: &Network, least: usize, gradients: &mut [f32]) {
+        assert!(!self.is_behind(), "steps are put off already");
+        // AMSGrad's maximum and weight decay would each need a replay of their own.
+        let possible = match self.rule {
+            Rule::Adam { amsgrad, .. } => !amsgrad,
+            Rule::Sgd { momentum, .. } => momentum == 0.0,
+            Rule::RmsProp { .. } => false,
+        };
+        let possible = possible && self.weight_decay.is_none();
+        self.deferred = if possible { Deferred::new(network, least) } else { Deferred::default() };
+        self.runs = runs(trained(network.plan()).filter(|weight| !self.deferred.contains(&weight.range)));
+        gradients.fill(0.0);
+    }
+
+    /// Whether steps of some rows were put off.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.deferred.is_behind()
+    }
+
+    /// Zeroes the gradients, of which only those are read and written that may be other than zero.
+    pub(crate) fn clear(&mut self, gradients: &mut [f32]) {
+        for run in &self.runs {
+            gradients[run.clone()].fill(0.0);
+        }
+        self.deferred.clear(gradients);
+    }
+
+    /// Notes the rows that the batch in the workspace touches.
+    pub(crate) fn touch(&mut self, network: &Network, work: &Workspace) {
+        self.deferred.touch(network, work);
+    }
+
+    /// Brings the rows that the batch touches up to date, so that it may read them.
+    pub(crate) fn catch_up(&mut self, isa: Isa, weights: &mut [f32]) {
+        let update = self.next_update();
+        self.deferred.catch_up(isa, update, weights, slices(&mut self.moments));
+    }
+
+    /// Takes all steps that were put off.
+    pub(crate) fn settle(&mut self, isa: Isa, weights: &mut [f32]) {
+        let update = self.next_update();
+        self.deferred.settle(isa, update, weights, slices(&mut self.moments));
+    }
+
+    /// One step: clips the gradients in place, decays and updates the weights. The gradients are zeroed where steps can be
+    /// put off. Returns whether some were.
+    pub(crate) fn step(&mut self, isa: Isa, plan: &Plan, weights: &mut [f32], gradients: &mut [f32]) -> bool {
+        self.clip(isa, plan, weights, gradients);
         if let Some(decay) = self.weight_decay {
             for weight in trained(plan) {
                 for w in &mut weights[weight.range.clone()] {
@@ -224,53 +281,65 @@ impl Optimizer {
                 }
             }
         }
-        self.iterations += 1;
-        for run in 0..self.runs.len() {
-            self.update(isa, self.runs[run].clone(), weights, gradients);
+        let update = self.next_update();
+        if !update.can_wait() {
+            self.touch_all(isa, weights);
         }
+        self.iterations += 1;
+        for run in &self.runs {
+            share(isa, update, run, weights, gradients, &mut self.moments);
+        }
+        self.deferred.step(isa, update, weights, gradients, slices(&mut self.moments));
+        self.is_behind()
     }
 
-    fn clip(&self, plan: &Plan, gradients: &mut [f32]) {
+    /// Lets this step be dense.
+    fn touch_all(&mut self, isa: Isa, weights: &mut [f32]) {
+        self.settle(isa, weights);
+        self.deferred.touch_all();
+    }
+
+    fn clip(&mut self, isa: Isa, plan: &Plan, weights: &mut [f32], gradients: &mut [f32]) {
         match self.clip {
+            // A factor that is no number makes gradients of zero others: that step is dense.
             Clip::None => {}
             Clip::Norm(limit) => {
                 for weight in trained(plan) {
-                    let gradient = &mut gradients[weight.range.clone()];
-                    let scale = limit / norm(gradient).max(limit);
-                    gradient.iter_mut().for_each(|g| *g *= scale);
+                    let scale = limit / norm(gradients, self.deferred.pieces(&weight.range)).max(limit);
+                    if scale.is_nan() {
+                        self.touch_all(isa, weights);
+                    }
+                    for floats in self.deferred.pieces(&weight.range) {
+                        gradients[floats].iter_mut().for_each(|g| *g *= scale);
+                    }
                 }
             }
             Clip::GlobalNorm(limit) => {
-                let squares: f32 = trained(plan).map(|weight| norm(&gradients[weight.range.clone()]).powi(2)).sum();
+                let squares: f32 =
+                    trained(plan).map(|weight| norm(gradients, self.deferred.pieces(&weight.range)).powi(2)).sum();
                 let norm = squares.sqrt();
                 // Keras makes every gradient NaN where the norm is not finite.
                 let scale = if norm.is_finite() { limit * (1.0 / norm).min(1.0 / limit) } else { f32::NAN };
-                for weight in trained(plan) {
-                    gradients[weight.range.clone()].iter_mut().for_each(|g| *g *= scale);
+                if scale.is_nan() {
+                    self.touch_all(isa, weights);
+                }
+                for floats in trained(plan).flat_map(|weight| self.deferred.pieces(&weight.range)) {
+                    gradients[floats].iter_mut().for_each(|g| *g *= scale);
                 }
             }
             Clip::Value(limit) => {
-                for weight in trained(plan) {
-                    gradients[weight.range.clone()].iter_mut().for_each(|g| *g = g.clamp(-limit, limit));
+                for floats in trained(plan).flat_map(|weight| self.deferred.pieces(&weight.range)) {
+                    gradients[floats].iter_mut().for_each(|g| *g = g.clamp(-limit, limit));
                 }
             }
         }
     }
 
-    /// Updates one run of weights, shared among the threads.
-    fn update(&mut self, isa: Isa, run: Range<usize>, weights: &mut [f32], gradients: &[f32]) {
-        let operations = run.len() * OPERATIONS_PER_WEIGHT;
-        let mut weights = &mut weights[run.clone()];
-        let gradients = &gradients[run.clone()];
-        let mut moments: Vec<&mut [f32]> = self.moments.iter_mut().map(|(_, m)| &mut m[run.clone()]).collect();
-        let parts = parallel::parts(run.len(), 1, operations);
-        let tasks = parallel::ranges(run.len(), parts).map(|range| {
-            let moments: Vec<_> = moments.iter_mut().map(|moment| parallel::take(moment, &range, 1)).collect();
-            (parallel::take(&mut weights, &range, 1), &gradients[range], moments)
-        });
-        let (learning_rate, step) = (self.learning_rate, self.iterations as f32);
+    /// The next step of the rule.
+    fn next_update(&self) -> Update {
+        let (learning_rate, step) = (self.learning_rate, (self.iterations + 1) as f32);
         match self.rule {
-            Rule::Adam { beta_1, beta_2, epsilon, .. } => {
+            Rule::Adam { beta_1, beta_2, epsilon, amsgrad } => {
                 let (power_1, power_2) = ((beta_1 as f32).powf(step), (beta_2 as f32).powf(step));
                 let adam = Adam {
                     alpha: learning_rate * (1.0 - power_2).sqrt() / (1.0 - power_1),
@@ -278,46 +347,95 @@ impl Optimizer {
                     rate_2: (1.0 - beta_2) as f32,
                     epsilon,
                 };
-                parallel::run(operations, tasks, |(w, g, moments)| {
-                    let mut moments = moments.into_iter();
-                    if let (Some(m), Some(v)) = (moments.next(), moments.next()) {
-                        adam.step(isa, w, g, m, v, moments.next());
-                    }
-                });
+                if amsgrad { Update::AmsGrad(adam) } else { Update::Adam(adam) }
             }
-            Rule::Sgd { momentum, nesterov } => {
-                let sgd = Sgd { learning_rate, momentum: momentum as f32, nesterov };
-                parallel::run(operations, tasks, |(w, g, moments)| sgd.step(isa, w, g, moments.into_iter().next()));
-            }
+            Rule::Sgd { momentum, nesterov } => Update::Sgd(Sgd { learning_rate, momentum: momentum as f32, nesterov }),
             Rule::RmsProp { rho, momentum, epsilon, centered } => {
-                let rmsprop = RmsProp {
-                    learning_rate,
-                    rho: rho as f32,
-                    rate: (1.0 - rho) as f32,
-                    momentum: momentum as f32,
-                    epsilon,
-                };
-                parallel::run(operations, tasks, |(w, g, moments)| {
-                    let mut moments = moments.into_iter();
-                    if let Some(v) = moments.next() {
-                        let m = if momentum > 0.0 { moments.next() } else { None };
-                        let mean = if centered { moments.next() } else { None };
-                        rmsprop.step(isa, w, g, v, m, mean);
-                    }
-                });
+                let rate = (1.0 - rho) as f32;
+                let step = RmsProp { learning_rate, rho: rho as f32, rate, momentum: momentum as f32, epsilon };
+                Update::RmsProp { step, momentum: momentum > 0.0, centered }
             }
         }
     }
+}
+
+/// One step of a rule, elementwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Update {
+    Adam(Adam),
+    AmsGrad(Adam),
+    Sgd(Sgd),
+    RmsProp { step: RmsProp, momentum: bool, centered: bool },
+}
+
+/// As many moments as any rule has; those that it lacks are empty.
+pub(super) type Moments<'a> = [&'a mut [f32]; 3];
+
+impl Update {
+    pub(super) fn apply(&self, isa: Isa, w: &mut [f32], g: &[f32], moments: Moments<'_>) {
+        let [first, second, third] = moments;
+        match self {
+            Update::Adam(adam) => adam.step(isa, w, g, first, second, None),
+            Update::AmsGrad(adam) => adam.step(isa, w, g, first, second, Some(third)),
+            Update::Sgd(sgd) => sgd.step(isa, w, g, (sgd.momentum != 0.0).then_some(first)),
+            Update::RmsProp { step, momentum: false, centered } => {
+                step.step(isa, w, g, first, None, centered.then_some(second));
+            }
+            Update::RmsProp { step, momentum: true, centered } => {
+                step.step(isa, w, g, first, Some(second), centered.then_some(third));
+            }
+        }
+    }
+
+    /// Whether rows without gradients may take this step later, or need not take it at all.
+    pub(super) fn can_wait(&self) -> bool {
+        match self {
+            Update::Adam(adam) => adam.can_wait(),
+            // `w - 0 · lr`
+            Update::Sgd(sgd) => sgd.learning_rate.is_finite() && sgd.learning_rate.is_sign_positive(),
+            Update::AmsGrad(_) | Update::RmsProp { .. } => false,
+        }
+    }
+}
+
+/// All of each moment.
+fn slices<'a>(moments: &'a mut [(&'static str, AlignedBuffer)]) -> Moments<'a> {
+    let mut moments = moments.iter_mut();
+    [(); 3].map(|()| moments.next().map_or(Default::default(), |(_, moment)| &mut **moment))
+}
+
+/// Updates one run of weights, shared among the threads.
+fn share(
+    isa: Isa,
+    update: Update,
+    run: &Range<usize>,
+    weights: &mut [f32],
+    gradients: &[f32],
+    moments: &mut [(&'static str, AlignedBuffer)],
+) {
+    let operations = run.len() * OPERATIONS_PER_WEIGHT;
+    let mut weights = &mut weights[run.clone()];
+    let gradients = &gradients[run.clone()];
+    let mut moments = slices(moments).map(|moment| if moment.is_empty() { moment } else { &mut moment[run.clone()] });
+    let parts = parallel::parts(run.len(), 1, operations);
+    let tasks = parallel::ranges(run.len(), parts).map(|range| {
+        let moments = moments.each_mut().map(|moment| match moment.is_empty() {
+            true => Default::default(),
+            false => parallel::take(moment, &range, 1),
+        });
+        (parallel::take(&mut weights, &range, 1), &gradients[range], moments)
+    });
+    parallel::run(operations, tasks, |(w, g, moments)| update.apply(isa, w, g, moments));
 }
 
 fn trained(plan: &Plan) -> impl Iterator<Item = &PlannedWeight> {
     plan.weights().iter().filter(|weight| weight.trainable)
 }
 
-/// The trained weights as the longest runs of adjacent floats.
-fn runs(plan: &Plan) -> Vec<Range<usize>> {
+/// Weights as the longest runs of adjacent floats.
+fn runs<'a>(weights: impl Iterator<Item = &'a PlannedWeight>) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
-    for weight in trained(plan) {
+    for weight in weights {
         match runs.last_mut() {
             Some(last) if last.end == weight.range.start => last.end = weight.range.end,
             _ => runs.push(weight.range.clone()),
@@ -326,6 +444,7 @@ fn runs(plan: &Plan) -> Vec<Range<usize>> {
     runs
 }
 
-fn norm(x: &[f32]) -> f32 {
-    x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32
+/// The norm of what lies in some ranges. Zeros left out change no bit of it: the sum has one order.
+fn norm(x: &[f32], ranges: impl Iterator<Item = Range<usize>>) -> f32 {
+    ranges.flat_map(|range| &x[range]).map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() as f32
 }

@@ -60,6 +60,12 @@ pub struct Targets<'a, 'data> {
     pub sample_weight: &'a [Option<ArrayViewD<'data, f32>>],
 }
 
+/// Floats of an embedding from which [`Trainer::defer`] pays. A smaller table stays in the second-level cache with its
+/// gradients and moments, so that there is no traffic to save. However many rows a batch touches, the ones that missed a
+/// step are read twice at the next and the others once, which is never much more than reading all: the batch's size does
+/// not matter.
+pub const WORTH_DEFERRING: usize = 1 << 16;
+
 /// What training needs beside the network.
 pub struct Trainer {
     objectives: Vec<Objective>,
@@ -119,10 +125,37 @@ impl Trainer {
         &mut self.optimizer
     }
 
+    /// From now on puts off the steps of embeddings' rows that no token of a batch touches, where the optimizer's rule
+    /// allows it and the embedding has at least `least` floats ([`WORTH_DEFERRING`]). A row makes them up before it is read;
+    /// no bit of any result changes.
+    ///
+    /// After training steps the network may then be [behind](Network::is_behind), and what reads or sets weights or moments
+    /// panics until [`Trainer::settle`].
+    ///
+    /// # Panics
+    /// Where steps were put off before and are not settled.
+    pub fn defer(&mut self, network: &Network, least: usize) {
+        self.optimizer.defer(network, least, &mut self.gradients);
+    }
+
+    /// Takes all steps that were put off.
+    pub fn settle(&mut self, network: &mut Network) {
+        if self.optimizer.is_behind() {
+            let (optimizer, isa) = (&mut self.optimizer, network.isa());
+            network.catch_up(|weights| {
+                optimizer.settle(isa, weights);
+                optimizer.is_behind()
+            });
+        }
+    }
+
     /// Learns from some rows.
     ///
     /// # Errors
     /// Where the arrays do not fit the model; nothing is changed then.
+    ///
+    /// # Panics
+    /// Where the network waits for another trainer to settle.
     pub fn train_step(
         &mut self,
         network: &mut Network,
@@ -130,7 +163,21 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
-        self.compute(network, x, targets, rows, true)?;
+        assert_eq!(
+            network.is_behind(),
+            self.optimizer.is_behind(),
+            "another trainer has put off steps of this network"
+        );
+        self.load(network, x, targets, rows)?;
+        self.prepare_backward(network);
+        if network.is_behind() {
+            let (optimizer, isa) = (&mut self.optimizer, network.isa());
+            network.catch_up(|weights| {
+                optimizer.catch_up(isa, weights);
+                optimizer.is_behind()
+            });
+        }
+        self.compute(network, true)?;
         let seen = self.measure(rows)?;
         let (optimizer, gradients, isa) = (&mut self.optimizer, &mut self.gradients, network.isa());
         network.update(|plan, weights| optimizer.step(isa, plan, weights, gradients))?;
@@ -149,7 +196,9 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
-        self.compute(network, x, targets, rows, false)?;
+        network.assert_settled();
+        self.load(network, x, targets, rows)?;
+        self.compute(network, false)?;
         let seen = self.measure(rows)?;
         self.record(seen);
         Ok(())
@@ -166,7 +215,10 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<&[f32]> {
-        self.compute(network, x, targets, rows, true)?;
+        network.assert_settled();
+        self.load(network, x, targets, rows)?;
+        self.prepare_backward(network);
+        self.compute(network, true)?;
         Ok(&self.gradients)
     }
 
@@ -185,18 +237,22 @@ impl Trainer {
         metrics.for_each(|(metric, _)| metric.reset());
     }
 
-    /// Forward, and with `training` backward into `self.gradients`.
-    fn compute(
-        &mut self,
-        network: &Network,
-        x: &[Data<'_>],
-        targets: Targets<'_, '_>,
-        rows: Rows<'_>,
-        training: bool,
-    ) -> Result<()> {
+    /// Copies the batch in.
+    fn load(&mut self, network: &Network, x: &[Data<'_>], targets: Targets<'_, '_>, rows: Rows<'_>) -> Result<()> {
         self.gather(network.samples(x)?, targets, rows)?;
         self.work.set_step(self.optimizer.iterations());
-        network.forward(&mut self.work, x, rows, training)?;
+        network.gather(&mut self.work, x, rows)
+    }
+
+    /// Makes all gradients zero and notes the rows that the batch will touch.
+    fn prepare_backward(&mut self, network: &Network) {
+        self.optimizer.clear(&mut self.gradients);
+        self.optimizer.touch(network, &self.work);
+    }
+
+    /// Forward, and with `training` backward into `self.gradients`.
+    fn compute(&mut self, network: &Network, training: bool) -> Result<()> {
+        network.compute(&mut self.work, training)?;
         for objective in &self.objectives {
             objective.check(&self.work)?;
         }
@@ -204,7 +260,6 @@ impl Trainer {
             for objective in &self.objectives {
                 objective.start_backward(network, &mut self.work)?;
             }
-            self.gradients.fill(0.0);
             network.backward(&mut self.work, &mut self.gradients);
         }
         Ok(())
