@@ -1,5 +1,7 @@
 //! The inner loop of everything: a register tile of `a · b`.
 
+use std::mem::MaybeUninit;
+
 use crate::simd::Simd;
 
 /// Vectors in a full panel: one for each gate of an LSTM.
@@ -57,34 +59,57 @@ pub(super) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-/// [`accumulate`] with `a(r, d) = rows[r][d]`.
+/// Terms that are summed one after another before they are added to the sums of others: the rounding error of a sum grows
+/// with the number of its terms, and sums of sums keep it small.
+const SUM_BLOCK: usize = 128;
+
+/// Fills `sums` with `Σ_d rows[r][d] · b[d, v]`, in blocks of [`SUM_BLOCK`]: the same sum whatever the tile.
 ///
 /// # Safety
 /// `rows` must point to `depth` readable floats each; `b` as for [`accumulate`].
 #[inline(always)]
-pub(super) unsafe fn accumulate_rows<S: Simd, const MR: usize, const NV: usize>(
+pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    tile: &mut [[S::V; NV]; MR],
     depth: usize,
     rows: [*const f32; MR],
     b: *const f32,
+    sums: &mut Scratch,
 ) {
-    // SAFETY: the caller's promise.
-    unsafe { accumulate(simd, tile, depth, |r, d| rows[r].add(d), b) }
+    let mut from = 0;
+    loop {
+        let count = SUM_BLOCK.min(depth - from);
+        let mut tile = [[simd.splat(0.0); NV]; MR];
+        // SAFETY: `from + count <= depth`, so the caller's promise holds; the first block fills `sums`.
+        unsafe {
+            accumulate(simd, &mut tile, count, |r, d| rows[r].add(from + d), b.add(from * NV * S::LANES));
+            if from == 0 {
+                sums.fill(simd, &tile);
+            } else {
+                sums.add(simd, &tile);
+            }
+        }
+        from += count;
+        if from == depth {
+            return;
+        }
+    }
 }
 
 /// A tile's values in memory, row after row, `NV * LANES` floats each.
 ///
 /// The tile leaves its registers once, here: a later loop that indexed the accumulators themselves would make the
 /// compiler keep them in memory throughout.
-pub(super) struct Scratch([f32; MAX_TILE_ROWS * PANEL_VECTORS * crate::simd::MAX_LANES]);
+#[repr(align(64))]
+pub(super) struct Scratch([MaybeUninit<f32>; Scratch::LEN]);
 
 /// The most rows a tile has on any instruction set.
 pub(super) const MAX_TILE_ROWS: usize = 6;
 
 impl Scratch {
+    const LEN: usize = MAX_TILE_ROWS * PANEL_VECTORS * crate::simd::MAX_LANES;
+
     pub(super) fn new() -> Self {
-        Scratch([0.0; MAX_TILE_ROWS * PANEL_VECTORS * crate::simd::MAX_LANES])
+        Scratch([MaybeUninit::uninit(); Scratch::LEN])
     }
 
     #[inline(always)]
@@ -93,14 +118,44 @@ impl Scratch {
         for (r, row) in tile.iter().enumerate() {
             for (v, &vector) in row.iter().enumerate() {
                 // SAFETY: the assertion above bounds `(r * NV + v + 1) * LANES` by the array's length.
-                unsafe { simd.store(vector, self.0.as_mut_ptr().add((r * NV + v) * S::LANES)) };
+                unsafe { simd.store(vector, self.0.as_mut_ptr().cast::<f32>().add((r * NV + v) * S::LANES)) };
             }
         }
     }
 
+    /// Adds a tile to one of the same size.
+    ///
+    /// # Safety
+    /// It must have been filled.
     #[inline(always)]
-    pub(super) fn as_ptr(&self) -> *const f32 {
-        self.0.as_ptr()
+    unsafe fn add<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S, tile: &[[S::V; NV]; MR]) {
+        for (r, row) in tile.iter().enumerate() {
+            for (v, &vector) in row.iter().enumerate() {
+                // SAFETY: as in `fill`; the caller's promise.
+                unsafe {
+                    let sum = self.0.as_mut_ptr().cast::<f32>().add((r * NV + v) * S::LANES);
+                    simd.store(simd.add(simd.load(sum), vector), sum);
+                }
+            }
+        }
+    }
+
+    /// Puts another vector in the place of one that [`Scratch::vector`] gives.
+    #[inline(always)]
+    pub(super) fn replace<S: Simd, const NV: usize>(&mut self, simd: S, r: usize, v: usize, vector: S::V) {
+        assert!(r < MAX_TILE_ROWS && v < NV && NV <= PANEL_VECTORS);
+        // SAFETY: as in `fill`, by the assertion.
+        unsafe { simd.store(vector, self.0.as_mut_ptr().cast::<f32>().add((r * NV + v) * S::LANES)) };
+    }
+
+    /// Vector `v` of row `r` of a tile with `NV` vectors a row.
+    ///
+    /// # Safety
+    /// It must have been filled with such a tile.
+    #[inline(always)]
+    pub(super) unsafe fn vector<S: Simd, const NV: usize>(&self, simd: S, r: usize, v: usize) -> S::V {
+        // SAFETY: as in `fill`; the caller's promise.
+        unsafe { simd.load(self.0.as_ptr().cast::<f32>().add((r * NV + v) * S::LANES)) }
     }
 }
 

@@ -128,28 +128,56 @@ impl Activation {
     }
 }
 
-/// `2^n` and `e^r - 1` with `e^x = 2^n · e^r`, `n` integral, `|r| <= ln 2 / 2`; `x` must lie in `EXP_LOW..=EXP_HIGH`.
+/// Adding it rounds a float to an integer, whose bits plus 127 then stand lowest: shifted into the exponent's place they are
+/// a power of two.
+const ROUND: f32 = 12_582_912.0 + 127.0;
+/// Here the power of two is 0.
+const ZERO_POWER: f32 = -88.0;
+
+/// For each `x`, `2^n` and `e^r - 1` with `e^x = 2^n · e^r`, `n` integral, `|r| <= ln 2 / 2`. `ZERO_POWER <= x <= 88`;
+/// `2^n` is 0 where it would be subnormal.
+///
+/// All of them advance together: one alone is a chain of instructions that each wait for the one before.
 #[inline(always)]
-fn exp_parts<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
-    let n = simd.round(simd.mul(x, simd.splat(LOG2_E)));
-    let r = simd.mul_add(n, simd.splat(-LN_2_HIGH), x);
-    let r = simd.mul_add(n, simd.splat(-LN_2_LOW), r);
-    let mut q = simd.splat(EXPM1[4]);
-    for &coefficient in EXPM1[..4].iter().rev() {
-        q = simd.mul_add(q, r, simd.splat(coefficient));
+fn exp_parts<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> ([S::V; N], [S::V; N]) {
+    // Loops, not closures: only what is inlined is compiled with the instruction set's features.
+    let (mut power, mut r, mut p) = (x, x, [simd.splat(EXPM1[4]); N]);
+    for power in &mut power {
+        *power = simd.mul_add(*power, simd.splat(LOG2_E), simd.splat(ROUND));
     }
-    (n, simd.mul_add(simd.mul(r, r), q, r))
+    for (r, &power) in r.iter_mut().zip(&power) {
+        let n = simd.sub(power, simd.splat(ROUND));
+        *r = simd.mul_add(n, simd.splat(-LN_2_HIGH), *r);
+        *r = simd.mul_add(n, simd.splat(-LN_2_LOW), *r);
+    }
+    for &coefficient in EXPM1[..4].iter().rev() {
+        for (p, &r) in p.iter_mut().zip(&r) {
+            *p = simd.mul_add(*p, r, simd.splat(coefficient));
+        }
+    }
+    for ((p, power), &r) in p.iter_mut().zip(&mut power).zip(&r) {
+        *p = simd.mul_add(simd.mul(r, r), *p, r);
+        *power = simd.shift_to_exponent(*power);
+    }
+    (power, p)
 }
 
 /// `e^x`; 0 where that is subnormal, infinity where it is too large.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
     let clamped = simd.min(simd.splat(EXP_HIGH), simd.max(simd.splat(EXP_LOW), x));
-    let (n, p) = exp_parts(simd, clamped);
+    let n = simd.round(simd.mul(clamped, simd.splat(LOG2_E)));
+    let half = simd.round(simd.mul(n, simd.splat(0.5)));
+    let r = simd.mul_add(n, simd.splat(-LN_2_HIGH), clamped);
+    let r = simd.mul_add(n, simd.splat(-LN_2_LOW), r);
+    let mut q = simd.splat(EXPM1[4]);
+    for &coefficient in EXPM1[..4].iter().rev() {
+        q = simd.mul_add(q, r, simd.splat(coefficient));
+    }
+    let p = simd.mul_add(simd.mul(r, r), q, r);
     // 2^n in two factors: n reaches 128, whose power is no f32.
-    let half = simd.exp2_integral(simd.round(simd.mul(n, simd.splat(0.5))));
-    let rest = simd.exp2_integral(simd.sub(n, simd.round(simd.mul(n, simd.splat(0.5)))));
-    let y = simd.mul(simd.mul(simd.add(p, simd.splat(1.0)), half), rest);
+    let power = |n| simd.shift_to_exponent(simd.add(n, simd.splat(ROUND)));
+    let y = simd.mul(simd.mul(simd.add(p, simd.splat(1.0)), power(half)), power(simd.sub(n, half)));
     let y = simd.select_lt(x, simd.splat(EXP_LOW), simd.splat(0.0), y);
     simd.select_lt(simd.splat(EXP_HIGH), x, simd.splat(f32::INFINITY), y)
 }
@@ -158,8 +186,7 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
 #[inline(always)]
 fn expm1_negative<S: Simd>(simd: S, x: S::V) -> S::V {
     // Below -30 the result is -1 to the last bit.
-    let (n, p) = exp_parts(simd, simd.max(simd.splat(-30.0), x));
-    let power = simd.exp2_integral(n);
+    let ([power], [p]) = exp_parts(simd, [simd.max(simd.splat(-30.0), x)]);
     simd.mul_add(power, p, simd.sub(power, simd.splat(1.0)))
 }
 
@@ -169,23 +196,59 @@ fn elu<S: Simd>(simd: S, x: S::V) -> S::V {
     simd.select_lt(zero, x, x, expm1_negative(simd, simd.min(zero, x)))
 }
 
-/// `1 / (1 + e^-x)`, as `e^x / (1 + e^x)` for negative `x`: small results keep their relative accuracy.
+/// What `sigmoid` and `tanh` share: both are a quotient of `e^x` with a negative `x`, for which it cannot overflow and its
+/// error stays relative to the result.
+///
+/// `σ(x) = 1 / (1 + e^-x)`, as `e^x / (1 + e^x)` for negative `x`; `tanh x = -t / (2 + t)` with `t = e^(-2 |x|) - 1`, the
+/// sign put back.
 #[inline(always)]
-pub(super) fn sigmoid<S: Simd>(simd: S, x: S::V) -> S::V {
-    let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
-    let negative = simd.sub(zero, simd.abs(x));
-    let (n, p) = exp_parts(simd, simd.max(simd.splat(EXP_LOW), negative));
-    let power = simd.exp2_integral(n);
-    let e = simd.mul_add(power, p, power);
-    let e = simd.select_lt(negative, simd.splat(EXP_LOW), zero, e);
-    simd.quotient(simd.select_lt(x, zero, e, one), simd.add(one, e))
+fn sigmoids_and_tanhs<S: Simd, const N: usize>(simd: S, x: [S::V; N], is_tanh: [bool; N]) -> [S::V; N] {
+    let (zero, one, two) = (simd.splat(0.0), simd.splat(1.0), simd.splat(2.0));
+    let mut negative = x;
+    for (x, &is_tanh) in negative.iter_mut().zip(&is_tanh) {
+        let negative = simd.copysign(*x, simd.splat(-0.0));
+        *x = match is_tanh {
+            true => simd.max(simd.splat(-30.0), simd.add(negative, negative)),
+            false => simd.max(simd.splat(ZERO_POWER), negative),
+        };
+    }
+    let (power, mut y) = exp_parts(simd, negative);
+    for (((y, &power), &x), &is_tanh) in y.iter_mut().zip(&power).zip(&x).zip(&is_tanh) {
+        *y = if is_tanh {
+            let t = simd.mul_add(power, *y, simd.sub(power, one));
+            simd.copysign(simd.quotient(t, simd.add(two, t)), x)
+        } else {
+            let e = simd.mul_add(power, *y, power);
+            simd.quotient(simd.select_lt(x, zero, e, one), simd.add(one, e))
+        };
+    }
+    y
 }
 
-/// `tanh x = -t / (2 + t)` with `t = e^(-2 |x|) - 1`, the sign put back.
+/// `1 / (1 + e^-x)`
+#[inline(always)]
+pub(super) fn sigmoid<S: Simd>(simd: S, x: S::V) -> S::V {
+    let [y] = sigmoids_and_tanhs(simd, [x], [false]);
+    y
+}
+
+/// `tanh x`
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
-    let t = expm1_negative(simd, simd.mul(simd.splat(-2.0), simd.abs(x)));
-    simd.copysign(simd.quotient(t, simd.add(simd.splat(2.0), t)), x)
+    let [y] = sigmoids_and_tanhs(simd, [x], [true]);
+    y
+}
+
+/// `tanh` of each.
+#[inline(always)]
+pub(super) fn tanhs<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
+    sigmoids_and_tanhs(simd, x, [true; N])
+}
+
+/// The gates i, f, g and o of a cell with `σ` and `tanh`.
+#[inline(always)]
+pub(super) fn gates<S: Simd>(simd: S, z: [S::V; 4]) -> [S::V; 4] {
+    sigmoids_and_tanhs(simd, z, [false, false, true, false])
 }
 
 struct Forward<'a> {

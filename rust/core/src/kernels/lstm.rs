@@ -17,8 +17,8 @@
 
 use std::ops::Range;
 
-use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, accumulate_rows, load, row_blocks, store, with_rows};
-use super::activation::Activation;
+use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use super::activation::{self, Activation};
 use super::order::Order;
 use super::pack::PackedMatrix;
 use super::rows::{Columns, Rows};
@@ -34,6 +34,12 @@ pub struct Activations {
     pub cell: Activation,
     /// Of the gates i, f and o: `σ` unless said otherwise.
     pub gate: Activation,
+}
+
+impl Activations {
+    fn is_standard(self) -> bool {
+        (self.cell, self.gate) == (Activation::Tanh, Activation::Sigmoid)
+    }
 }
 
 /// The members of a pass: one for each pair of a run of ranks and a run of panels.
@@ -117,24 +123,56 @@ impl Projection<'_> {
         check_gates(isa, self.bias, 1, units);
     }
 
-    /// `tile = x · W + b` of a panel, for the rows of `x` given.
+    /// Fills `sums` with `x · W` of a panel, for the rows of `x` given.
     ///
     /// # Safety
     /// [`Projection::check`] must have passed for those rows; `panel` must be one of the panels.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const MR: usize>(
+    unsafe fn sum<S: Simd, const MR: usize>(&self, simd: S, panel: usize, rows: [usize; MR], sums: &mut Scratch) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = rows.map(|row| self.x.at(row));
+            let kernel = self.kernel.panel(panel).as_ptr();
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, sums);
+        }
+    }
+
+    /// `x · W + b` of a gate, for row `r` of the sums.
+    ///
+    /// # Safety
+    /// [`Projection::sum`] must have filled the sums with this panel and more than `r` rows.
+    #[inline(always)]
+    unsafe fn z<S: Simd>(&self, simd: S, panel: usize, r: usize, gate: usize, sums: &Scratch) -> S::V {
+        // SAFETY: the caller's promise; `check` saw that the bias is packed by gates.
+        unsafe {
+            let bias = simd.load(self.bias.panel(panel).as_ptr().add(gate * S::LANES));
+            simd.add(sums.vector::<S, PANEL_VECTORS>(simd, r, gate), bias)
+        }
+    }
+
+    /// Writes `x · W + b` of a panel to rows of `4 units`.
+    ///
+    /// # Safety
+    /// As for [`Projection::sum`]; the rows must be writable.
+    #[inline(always)]
+    unsafe fn store<S: Simd, const MR: usize>(
         &self,
         simd: S,
         panel: usize,
-        rows: [usize; MR],
-    ) -> [[S::V; PANEL_VECTORS]; MR] {
-        // SAFETY: the caller's promise.
+        units: usize,
+        rows: [(usize, *mut f32); MR],
+        sums: &mut Scratch,
+    ) {
+        let first = panel * S::LANES;
+        let count = S::LANES.min(units - first);
+        // SAFETY: `first + count <= units`; the caller's promise.
         unsafe {
-            let bias = self.bias.panel(panel).as_ptr();
-            let mut tile = [std::array::from_fn(|gate| simd.load(bias.add(gate * S::LANES))); MR];
-            let x: [*const f32; MR] = std::array::from_fn(|r| self.x.at(rows[r]));
-            accumulate_rows(simd, &mut tile, self.kernel.depth(), x, self.kernel.panel(panel).as_ptr());
-            tile
+            self.sum(simd, panel, rows.map(|(row, _)| row), sums);
+            for (r, (_, target)) in rows.into_iter().enumerate() {
+                for gate in 0..PANEL_VECTORS {
+                    store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count);
+                }
+            }
         }
     }
 }
@@ -174,37 +212,15 @@ impl Kernel for Project<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let z = Shared::new(self.z);
+        let mut sums = Scratch::new();
         for panel in 0..self.units.div_ceil(S::LANES) {
             for (row, rows) in row_blocks::<S>(self.rows) {
                 // SAFETY: `run` checked the sizes; `row + rows <= self.rows`.
                 with_rows!(S, rows, MR => unsafe {
-                    let rows: [usize; MR] = std::array::from_fn(|r| row + r);
-                    let tile = self.projection.tile::<S, MR>(simd, panel, rows);
-                    store_gates(simd, &tile, panel, self.units, rows.map(|row| z.at(row * 4 * self.units)));
+                    let rows = std::array::from_fn(|r| (row + r, z.at((row + r) * 4 * self.units)));
+                    self.projection.store::<S, MR>(simd, panel, self.units, rows, &mut sums);
                 });
             }
-        }
-    }
-}
-
-/// Writes a tile of a panel to rows of `4 units`.
-///
-/// # Safety
-/// The rows must be writable.
-#[inline(always)]
-unsafe fn store_gates<S: Simd, const MR: usize>(
-    simd: S,
-    tile: &[[S::V; PANEL_VECTORS]; MR],
-    panel: usize,
-    units: usize,
-    rows: [*mut f32; MR],
-) {
-    let first = panel * S::LANES;
-    let count = S::LANES.min(units - first);
-    for (gates, row) in tile.iter().zip(rows) {
-        for (gate, &z) in gates.iter().enumerate() {
-            // SAFETY: `first + count <= units`; the caller's promise.
-            unsafe { store(simd, z, row.add(gate * units + first), count) };
         }
     }
 }
@@ -358,7 +374,7 @@ impl Kernel for ForwardMember<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let order = self.pass.order;
-        let mut scratch = Scratch::new();
+        let mut scratch = [Scratch::new(), Scratch::new()];
         let mut step = 0;
         // The first rank is the longest: where it has ended, all have.
         let steps = self.member.ranks.clone().next().map_or(0, |rank| order.lengths()[rank]);
@@ -416,6 +432,7 @@ impl ForwardMember<'_> {
     /// Computes `x · W + b` of the member's ranks and panels for some steps.
     #[inline(always)]
     fn project<S: Simd>(&self, simd: S, steps: Range<usize>) {
+        let mut sums = Scratch::new();
         for panel in self.member.panels.clone() {
             let mut places = [(0, 0); MAX_TILE_ROWS];
             let mut count = 0;
@@ -424,80 +441,155 @@ impl ForwardMember<'_> {
                     places[count] = (step, rank);
                     count += 1;
                     if count == S::TILE_ROWS {
-                        self.project_tile(simd, steps.start, panel, &places[..count]);
+                        self.project_tile(simd, steps.start, panel, &places[..count], &mut sums);
                         count = 0;
                     }
                 }
             }
             if count > 0 {
-                self.project_tile(simd, steps.start, panel, &places[..count]);
+                self.project_tile(simd, steps.start, panel, &places[..count], &mut sums);
             }
         }
     }
 
     #[inline(always)]
-    fn project_tile<S: Simd>(&self, simd: S, first: usize, panel: usize, places: &[(usize, usize)]) {
+    fn project_tile<S: Simd>(
+        &self,
+        simd: S,
+        first: usize,
+        panel: usize,
+        places: &[(usize, usize)],
+        sums: &mut Scratch,
+    ) {
         let pass = self.pass;
         let Some(projection) = &pass.projection else { return };
         // SAFETY: `members` checked the projection for all rows; the places are of steps computed ahead from `first` on,
         // and they and the panel are this member's own.
         with_rows!(S, places.len(), MR => unsafe {
-            let places: [(usize, usize); MR] = std::array::from_fn(|r| places[r]);
-            let rows = places.map(|(step, rank)| pass.order.step(step).start + rank);
-            let tile = projection.tile::<S, MR>(simd, panel, rows);
-            store_gates(simd, &tile, panel, pass.units, places.map(|(step, rank)| self.z(step, rank, first)));
+            let rows: [(usize, *mut f32); MR] = std::array::from_fn(|r| {
+                let (step, rank) = places[r];
+                (pass.order.step(step).start + rank, self.z(step, rank, first))
+            });
+            projection.store::<S, MR>(simd, panel, pass.units, rows, sums);
         });
     }
 
     /// One step of one panel for the member's ranks.
     #[inline(always)]
-    fn panel<S: Simd>(&self, simd: S, step: usize, panel: usize, ahead: usize, scratch: &mut Scratch) {
+    fn panel<S: Simd>(&self, simd: S, step: usize, panel: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
         let ranks = self.member.among(self.pass.order.active(step));
         for (block, count) in row_blocks::<S>(ranks.len()) {
             let rank = ranks.start + block;
-            with_rows!(S, count, MR => self.preactivations::<S, MR>(simd, step, panel, rank, ahead, scratch));
-            for r in 0..count {
-                self.update(simd, step, panel, rank + r, r, scratch);
-            }
+            with_rows!(S, count, MR => {
+                self.sums::<S, MR>(simd, step, panel, rank, ahead, scratch);
+                // The usual cell's functions are compiled in, so that they overlap.
+                if self.pass.activations.is_standard() {
+                    self.cells::<S, MR, true>(simd, step, panel, rank, ahead, scratch);
+                } else {
+                    self.cells::<S, MR, false>(simd, step, panel, rank, ahead, scratch);
+                }
+            });
         }
     }
 
-    /// Fills the scratch with `z` of units `panel LANES ..` for ranks `rank .. rank + MR`.
+    /// Fills the scratches with `h · U` and, where it is not there yet, `x · W` of units `panel LANES ..` for ranks
+    /// `rank .. rank + MR`: sums of their own, which gives the same bits wherever `x · W` comes from, and smaller errors
+    /// than one chain.
     #[inline(always)]
-    fn preactivations<S: Simd, const MR: usize>(
+    fn sums<S: Simd, const MR: usize>(
         &self,
         simd: S,
         step: usize,
         panel: usize,
         rank: usize,
         ahead: usize,
-        scratch: &mut Scratch,
+        [of_x, of_h]: &mut [Scratch; 2],
     ) {
         let pass = self.pass;
-        let (order, units) = (pass.order, pass.units);
-        let first = panel * S::LANES;
-        let count = S::LANES.min(units - first);
-        let row = order.step(step).start + rank;
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(step)`, and `panel` is one of the panels.
-        // Nobody writes the states of the step before, nor `z` of this member's ranks and panels, while it runs.
+        // Nobody writes the states of the step before while this member runs.
         unsafe {
-            let gates = |z: *const f32| std::array::from_fn(|gate| load(simd, z.add(gate * units + first), count));
-            let mut tile: [[S::V; PANEL_VECTORS]; MR] = match (&pass.z, &pass.projection) {
-                (Z::Given(rows), _) => std::array::from_fn(|r| gates(rows.at(row + r))),
-                (Z::Whole(_) | Z::Ahead(..), _) => std::array::from_fn(|r| gates(self.z(step, rank + r, ahead))),
-                (Z::Nowhere, Some(projection)) => projection.tile(simd, panel, std::array::from_fn(|r| row + r)),
-                (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
-            };
-            let h = pass.h.at((order.state(step, pass.gates.is_some()) + rank) * units);
-            let h: [*const f32; MR] = std::array::from_fn(|r| h.add(r * units).cast_const());
-            accumulate_rows(simd, &mut tile, units, h, pass.recurrent_kernel.panel(panel).as_ptr());
-            scratch.fill(simd, &tile);
+            let row = pass.order.step(step).start + rank;
+            for r in 0..MR {
+                self.ask(simd, step, row + r, rank + r, panel * S::LANES, ahead);
+            }
+            if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
+                projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), of_x);
+            }
+            let h = pass.h.at((pass.order.state(step, pass.gates.is_some()) + rank) * pass.units);
+            let h = rows_from(h, pass.units);
+            let kernel = pass.recurrent_kernel.panel(panel).as_ptr();
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, of_h);
         }
     }
 
-    /// The cell's update of units `panel LANES ..` of one rank, from row `r` of the scratch.
+    /// Asks for what the cell's update reads and writes, which the sums leave time to fetch.
     #[inline(always)]
-    fn update<S: Simd>(&self, simd: S, step: usize, panel: usize, rank: usize, r: usize, scratch: &Scratch) {
+    fn ask<S: Simd>(&self, simd: S, step: usize, row: usize, rank: usize, first: usize, ahead: usize) {
+        let pass = self.pass;
+        // SAFETY: as in `sums`.
+        let z: *const f32 = unsafe {
+            match &pass.z {
+                Z::Nowhere => match pass.gates {
+                    Some(gates) => gates.at(row * 4 * pass.units),
+                    None => return,
+                },
+                Z::Given(rows) => {
+                    if let Some(gates) = pass.gates {
+                        ask_gates(simd, gates.at(row * 4 * pass.units), pass.units, first);
+                    }
+                    rows.at(row)
+                }
+                Z::Whole(_) | Z::Ahead(..) => self.z(step, rank, ahead),
+            }
+        };
+        ask_gates(simd, z, pass.units, first);
+    }
+
+    /// The cell's update of units `panel LANES ..` of ranks `rank .. rank + MR`, from the scratches.
+    ///
+    /// `tanh c` waits for everything before it, so it is taken of all ranks together at the end.
+    #[inline(always)]
+    fn cells<S: Simd, const MR: usize, const STANDARD: bool>(
+        &self,
+        simd: S,
+        step: usize,
+        panel: usize,
+        rank: usize,
+        ahead: usize,
+        scratch: &mut [Scratch; 2],
+    ) {
+        let [of_x, of_h] = scratch;
+        let mut c = [simd.splat(0.0); MR];
+        for (r, c) in c.iter_mut().enumerate() {
+            *c = self.gates::<S, STANDARD>(simd, step, panel, rank + r, ahead, (of_x, of_h, r));
+        }
+        let shown = if STANDARD {
+            activation::tanhs(simd, c)
+        } else {
+            for c in &mut c {
+                *c = self.pass.activations.cell.apply(simd, *c);
+            }
+            c
+        };
+        for (r, &shown) in shown.iter().enumerate() {
+            // SAFETY: `gates` left o in the scratch, in the place of its sum.
+            let o = unsafe { of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1) };
+            self.show(simd, step, panel, rank + r, simd.mul(o, shown));
+        }
+    }
+
+    /// The gates of one rank from row `r` of the scratches; leaves o there and returns `c`.
+    #[inline(always)]
+    fn gates<S: Simd, const STANDARD: bool>(
+        &self,
+        simd: S,
+        step: usize,
+        panel: usize,
+        rank: usize,
+        ahead: usize,
+        (of_x, of_h, r): (&Scratch, &mut Scratch, usize),
+    ) -> S::V {
         let pass = self.pass;
         let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
         let first = panel * S::LANES;
@@ -506,35 +598,107 @@ impl ForwardMember<'_> {
         let before = (order.state(step, training) + rank) * units + first;
         let after = (order.state(step + 1, training) + rank) * units + first;
         let Activations { cell, gate } = pass.activations;
-        // SAFETY: as in `preactivations`; `first + count <= units`; the scratch holds four vectors in row `r`. What is
-        // written belongs to this member's ranks and panels.
+        // SAFETY: as in `sums`, which filled row `r` of the scratches; `first + count <= units`. What is written belongs to
+        // this member's ranks and panels.
         unsafe {
-            let z = |g: usize| simd.load(scratch.as_ptr().add((r * PANEL_VECTORS + g) * S::LANES));
-            let i = gate.apply(simd, z(0));
-            let f = gate.apply(simd, z(1));
-            let g = cell.apply(simd, z(2));
-            let o = gate.apply(simd, z(3));
+            let mut z: [S::V; PANEL_VECTORS] = match (&pass.z, &pass.projection) {
+                (Z::Nowhere, Some(projection)) => [
+                    projection.z(simd, panel, r, 0, of_x),
+                    projection.z(simd, panel, r, 1, of_x),
+                    projection.z(simd, panel, r, 2, of_x),
+                    projection.z(simd, panel, r, 3, of_x),
+                ],
+                (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
+                (Z::Given(rows), _) => gates_of(simd, rows.at(row), units, first, count),
+                (Z::Whole(_) | Z::Ahead(..), _) => gates_of(simd, self.z(step, rank, ahead), units, first, count),
+            };
+            for (gate, z) in z.iter_mut().enumerate() {
+                *z = simd.add(*z, of_h.vector::<S, PANEL_VECTORS>(simd, r, gate));
+            }
+            let [i, f, g, o] = if STANDARD {
+                activation::gates(simd, z)
+            } else {
+                [gate.apply(simd, z[0]), gate.apply(simd, z[1]), cell.apply(simd, z[2]), gate.apply(simd, z[3])]
+            };
             if let Some(gates) = pass.gates {
                 let at = gates.at(row * 4 * units + first);
                 for (n, value) in [i, f, g, o].into_iter().enumerate() {
                     store(simd, value, at.add(n * units), count);
                 }
             }
+            of_h.replace::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1, o);
             let c = simd.mul_add(f, load(simd, pass.c.at(before), count), simd.mul(i, g));
-            let h = simd.mul(o, cell.apply(simd, c));
             store(simd, c, pass.c.at(after), count);
+            c
+        }
+    }
+
+    /// Writes `h` of one rank wherever it goes.
+    #[inline(always)]
+    fn show<S: Simd>(&self, simd: S, step: usize, panel: usize, rank: usize, h: S::V) {
+        let pass = self.pass;
+        let (order, units) = (pass.order, pass.units);
+        let first = panel * S::LANES;
+        let count = S::LANES.min(units - first);
+        let after = (order.state(step + 1, pass.gates.is_some()) + rank) * units + first;
+        // SAFETY: as in `gates`.
+        unsafe {
             let carried = match pass.dropout {
                 Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add(rank * units + first), count)),
                 None => h,
             };
             store(simd, carried, pass.h.at(after), count);
             if let Some(output) = &pass.output {
-                store(simd, h, output.at(order.outputs()[row] as usize).add(first), count);
+                let place = order.outputs()[order.step(step).start + rank];
+                store(simd, h, output.at(place as usize).add(first), count);
             }
             if step + 1 == order.lengths()[rank] {
                 store(simd, h, pass.last.at(order.sequences()[rank] as usize * units + first), count);
             }
         }
+    }
+}
+
+/// Asks for the gates of units from `first` on in a row of `4 units`.
+#[inline(always)]
+fn ask_gates<S: Simd>(simd: S, row: *const f32, units: usize, first: usize) {
+    for gate in 0..PANEL_VECTORS {
+        simd.prefetch(row.wrapping_add(gate * units + first));
+    }
+}
+
+/// Addresses of rows `stride` apart.
+#[inline(always)]
+fn rows_from<const MR: usize>(first: *const f32, stride: usize) -> [*const f32; MR] {
+    // A loop, not a closure: see `kernels`.
+    let mut rows = [first; MR];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = first.wrapping_add(r * stride);
+    }
+    rows
+}
+
+/// The gates of units `first .. first + count` in a row of `4 units`.
+///
+/// # Safety
+/// The row must be readable, `first + count <= units`.
+#[inline(always)]
+unsafe fn gates_of<S: Simd>(
+    simd: S,
+    row: *const f32,
+    units: usize,
+    first: usize,
+    count: usize,
+) -> [S::V; PANEL_VECTORS] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let row = row.add(first);
+        [
+            load(simd, row, count),
+            load(simd, row.add(units), count),
+            load(simd, row.add(2 * units), count),
+            load(simd, row.add(3 * units), count),
+        ]
     }
 }
 
@@ -680,16 +844,12 @@ impl BackwardMember<'_> {
             let rank = going_on.start + block;
             with_rows!(S, count, MR => self.state_gradient::<S, MR, NV>(simd, next, panel, rank, scratch));
             for r in 0..count {
-                for v in 0..NV {
-                    self.unit_gradients::<S, NV>(simd, step, panel, rank + r, v, Some((scratch, r)));
-                }
+                self.row_gradients::<S, NV>(simd, step, panel, rank + r, Some((scratch, r)));
             }
         }
         if let Some(step) = step {
             for rank in going_on.end..self.member.among(order.active(step)).end {
-                for v in 0..NV {
-                    self.unit_gradients::<S, NV>(simd, Some(step), panel, rank, v, None);
-                }
+                self.row_gradients::<S, NV>(simd, Some(step), panel, rank, None);
             }
         }
     }
@@ -705,27 +865,80 @@ impl BackwardMember<'_> {
         scratch: &mut Scratch,
     ) {
         let gates = 4 * self.pass.units;
-        let mut tile = [[simd.splat(0.0); NV]; MR];
+        if let Some(step) = next.checked_sub(1) {
+            // What the step's gradients read, which the sums leave time to fetch.
+            for r in rank..rank + MR {
+                let row = self.pass.order.step(step).start + r;
+                let c = (self.pass.order.state(step, true) + r) * self.pass.units;
+                for v in 0..NV {
+                    let first = (panel * PANEL_VECTORS + v) * S::LANES;
+                    // SAFETY: only the rows' addresses are taken; `members` checked them.
+                    unsafe {
+                        ask_gates(simd, self.pass.gates.at(row * gates), self.pass.units, first);
+                        simd.prefetch(self.pass.c.as_ptr().wrapping_add(c + first));
+                        if let Some(d_output) = &self.pass.d_output {
+                            simd.prefetch(d_output.at(row).wrapping_add(first));
+                        }
+                    }
+                }
+            }
+        }
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(next)`. Nobody writes `dz` of the next
         // step any more.
         unsafe {
             let dz = self.pass.gates.at((self.pass.order.step(next).start + rank) * gates);
-            let dz: [*const f32; MR] = std::array::from_fn(|r| dz.add(r * gates).cast_const());
-            accumulate_rows(simd, &mut tile, gates, dz, self.pass.recurrent_transposed.panel(panel).as_ptr());
+            let dz = rows_from(dz, gates);
+            let kernel = self.pass.recurrent_transposed.panel(panel).as_ptr();
+            sum_rows::<S, MR, NV>(simd, gates, dz, kernel, scratch);
         }
-        scratch.fill(simd, &tile);
     }
 
-    /// Goes back through the cell at a step for one vector of units of one rank; the gradient of its `h` is in a row of the
-    /// scratch, or, where its sequence ends, that of its last state.
+    /// Goes back through the cell at a step for the units of a panel of one rank.
     #[inline(always)]
-    fn unit_gradients<S: Simd, const NV: usize>(
+    fn row_gradients<S: Simd, const NV: usize>(
         &self,
         simd: S,
         step: Option<usize>,
         panel: usize,
         rank: usize,
-        v: usize,
+        scratch: Option<(&Scratch, usize)>,
+    ) {
+        let pass = self.pass;
+        let mut shown = [simd.splat(0.0); NV];
+        if let Some(step) = step {
+            let state = (pass.order.state(step + 1, true) + rank) * pass.units;
+            for (v, c) in shown.iter_mut().enumerate() {
+                let first = (panel * PANEL_VECTORS + v) * S::LANES;
+                // SAFETY: `members` checked that `c` holds every state, of `units` floats.
+                *c = unsafe { load(simd, pass.c.as_ptr().add(state + first), S::LANES.min(pass.units - first)) };
+            }
+            if pass.activations.is_standard() {
+                shown = activation::tanhs(simd, shown);
+            } else {
+                for c in &mut shown {
+                    *c = pass.activations.cell.apply(simd, *c);
+                }
+            }
+        }
+        for (v, &shown) in shown.iter().enumerate() {
+            if pass.activations.is_standard() {
+                self.unit_gradients::<S, NV, true>(simd, step, panel, rank, (v, shown), scratch);
+            } else {
+                self.unit_gradients::<S, NV, false>(simd, step, panel, rank, (v, shown), scratch);
+            }
+        }
+    }
+
+    /// Goes back through the cell at a step for vector `v` of a panel's units of one rank, `shown` being what its activation
+    /// makes of `c`. The gradient of its `h` is in a row of the scratch, or, where its sequence ends, that of its last state.
+    #[inline(always)]
+    fn unit_gradients<S: Simd, const NV: usize, const STANDARD: bool>(
+        &self,
+        simd: S,
+        step: Option<usize>,
+        panel: usize,
+        rank: usize,
+        (v, shown): (usize, S::V),
         scratch: Option<(&Scratch, usize)>,
     ) {
         let pass = self.pass;
@@ -738,7 +951,7 @@ impl BackwardMember<'_> {
             let last = pass.dh.at(rank * units + first);
             let mut dh = match scratch {
                 Some((scratch, r)) => {
-                    let carried = simd.load(scratch.as_ptr().add((r * NV + v) * S::LANES));
+                    let carried = scratch.vector::<S, NV>(simd, r, v);
                     match pass.dropout {
                         Some(dropout) => {
                             simd.mul(carried, load(simd, dropout.as_ptr().add(rank * units + first), count))
@@ -756,12 +969,14 @@ impl BackwardMember<'_> {
             if let Some(d_output) = &pass.d_output {
                 dh = simd.add(dh, load(simd, d_output.at(row).add(first), count));
             }
-            let Activations { cell, gate } = pass.activations;
+            let Activations { cell, gate } = match STANDARD {
+                true => Activations { cell: Activation::Tanh, gate: Activation::Sigmoid },
+                false => pass.activations,
+            };
             let gates = pass.gates.at(row * 4 * units + first);
-            let [i, f, g, o] = std::array::from_fn(|n| load(simd, gates.add(n * units), count));
-            let state = |step| pass.c.as_ptr().add((order.state(step, true) + rank) * units + first);
-            let (c_before, c) = (load(simd, state(step), count), load(simd, state(step + 1), count));
-            let shown = cell.apply(simd, c);
+            let [i, f, g, o] = gates_of(simd, gates, units, 0, count);
+            let before = pass.c.as_ptr().add((order.state(step, true) + rank) * units + first);
+            let c_before = load(simd, before, count);
             let d_shown = simd.mul(dh, o);
             let carried = pass.dc.at(rank * units + first);
             let dc = simd.mul_add(d_shown, cell.derivative(simd, shown), load(simd, carried, count));

@@ -1,6 +1,8 @@
 //! `C = A · B` for a packed `B`.
 
-use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, accumulate_rows, load, row_blocks, store, with_rows};
+use std::ops::Range;
+
+use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
 use super::pack::PackedMatrix;
 use super::rows::{Rows, RowsMut};
 use crate::simd::{Isa, Kernel, Simd};
@@ -21,7 +23,7 @@ pub enum Initial<'a> {
 
 /// `C = A · B` with `A` of `rows x depth`, `B` of `depth x columns`, `C` of `rows x columns`.
 ///
-/// Every element is the sum over depth in order, so its bits do not depend on how rows are shared among threads.
+/// Every element is one sum over depth, so its bits do not depend on how rows are shared among threads.
 pub struct Matmul<'a> {
     /// Rows of `A` and `C`.
     pub rows: usize,
@@ -61,16 +63,17 @@ impl Kernel for Matmul<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let depth = self.b.depth();
+        let mut sums = Scratch::new();
         // A depth of zero still has to set C.
         for block in 0..depth.div_ceil(DEPTH_BLOCK).max(1) {
             let from = block * DEPTH_BLOCK;
             let count = DEPTH_BLOCK.min(depth - from);
             for panel in 0..self.b.panels() {
                 match self.b.panel_vectors(panel) {
-                    1 => self.panel::<S, 1>(simd, panel, from, count),
-                    2 => self.panel::<S, 2>(simd, panel, from, count),
-                    3 => self.panel::<S, 3>(simd, panel, from, count),
-                    _ => self.panel::<S, 4>(simd, panel, from, count),
+                    1 => self.panel::<S, 1>(simd, panel, from, count, &mut sums),
+                    2 => self.panel::<S, 2>(simd, panel, from, count, &mut sums),
+                    3 => self.panel::<S, 3>(simd, panel, from, count, &mut sums),
+                    _ => self.panel::<S, 4>(simd, panel, from, count, &mut sums),
                 }
             }
         }
@@ -79,10 +82,17 @@ impl Kernel for Matmul<'_> {
 
 impl Matmul<'_> {
     #[inline(always)]
-    fn panel<S: Simd, const NV: usize>(&mut self, simd: S, panel: usize, from: usize, count: usize) {
+    fn panel<S: Simd, const NV: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        from: usize,
+        count: usize,
+        sums: &mut Scratch,
+    ) {
         const { assert!(S::TILE_ROWS <= MAX_TILE_ROWS) };
         for (row, rows) in row_blocks::<S>(self.rows) {
-            with_rows!(S, rows, MR => self.tile::<S, MR, NV>(simd, panel, row, from, count));
+            with_rows!(S, rows, MR => self.tile::<S, MR, NV>(simd, panel, row, from..from + count, sums));
         }
     }
 
@@ -92,9 +102,10 @@ impl Matmul<'_> {
         simd: S,
         panel: usize,
         row: usize,
-        from: usize,
-        count: usize,
+        depth: Range<usize>,
+        sums: &mut Scratch,
     ) {
+        let (from, count) = (depth.start, depth.len());
         let column = panel * PANEL_VECTORS * S::LANES;
         let width = |v: usize| S::LANES.min(self.b.columns() - column - v * S::LANES);
         let b = self.b.panel(panel);
@@ -103,19 +114,19 @@ impl Matmul<'_> {
         unsafe {
             let c: [*mut f32; MR] = std::array::from_fn(|r| self.c.at(row + r).add(column));
             let at = |r: usize, v: usize| c[r].add(v * S::LANES);
-            let mut tile: [[S::V; NV]; MR] = match self.initial {
-                _ if from > 0 => std::array::from_fn(|r| std::array::from_fn(|v| load(simd, at(r, v), width(v)))),
-                Initial::Zero => [[simd.splat(0.0); NV]; MR],
-                Initial::Bias(bias) => {
-                    [std::array::from_fn(|v| load(simd, bias.as_ptr().add(column + v * S::LANES), width(v))); MR]
-                }
-                Initial::Target => std::array::from_fn(|r| std::array::from_fn(|v| load(simd, at(r, v), width(v)))),
-            };
             let a: [*const f32; MR] = std::array::from_fn(|r| self.a.at(row + r).add(from));
-            accumulate_rows(simd, &mut tile, count, a, b.as_ptr().add(from * NV * S::LANES));
-            for (r, sums) in tile.iter().enumerate() {
-                for (v, &sum) in sums.iter().enumerate() {
-                    store(simd, sum, at(r, v), width(v));
+            sum_rows::<S, MR, NV>(simd, count, a, b.as_ptr().add(from * NV * S::LANES), sums);
+            for r in 0..MR {
+                for v in 0..NV {
+                    let sum = sums.vector::<S, NV>(simd, r, v);
+                    let before = match self.initial {
+                        Initial::Bias(bias) if from == 0 => {
+                            load(simd, bias.as_ptr().add(column + v * S::LANES), width(v))
+                        }
+                        Initial::Zero if from == 0 => simd.splat(0.0),
+                        _ => load(simd, at(r, v), width(v)),
+                    };
+                    store(simd, simd.add(before, sum), at(r, v), width(v));
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! Slices and sizes in, numbers out: the arithmetic, compiled for every instruction set.
 //!
 //! Each kernel takes the [`Isa`](crate::simd::Isa) to run on, checks its slices against its sizes once at the door, and
-//! works on raw pointers behind it. Matrices are row-major; a *stride* is a distance in floats.
+//! works on raw pointers behind it. Only what is inlined is compiled for the instruction set, and a closure need not be: the
+//! inner parts are loops over arrays. Matrices are row-major; a *stride* is a distance in floats.
 
 mod accumulate;
 pub mod activation;

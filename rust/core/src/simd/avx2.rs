@@ -92,11 +92,8 @@ impl Simd for Avx2 {
         with_token!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }
     #[inline(always)]
-    fn exp2_integral(self, a: __m256) -> __m256 {
-        with_token!({
-            let biased = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
-        })
+    fn shift_to_exponent(self, a: __m256) -> __m256 {
+        with_token!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(a))))
     }
     #[inline(always)]
     fn abs(self, a: __m256) -> __m256 {

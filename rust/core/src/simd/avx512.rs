@@ -106,8 +106,8 @@ impl Simd for Avx512 {
         with_token!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
     }
     #[inline(always)]
-    fn exp2_integral(self, a: __m512) -> __m512 {
-        with_token!(_mm512_scalef_ps(_mm512_set1_ps(1.0), a))
+    fn shift_to_exponent(self, a: __m512) -> __m512 {
+        with_token!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(a))))
     }
     #[inline(always)]
     fn abs(self, a: __m512) -> __m512 {
@@ -116,8 +116,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn copysign(self, a: __m512, sign: __m512) -> __m512 {
         with_token!({
-            let bit = _mm512_set1_ps(-0.0);
-            _mm512_or_ps(_mm512_andnot_ps(bit, a), _mm512_and_ps(bit, sign))
+            // Bit by bit `bit ? sign : a`.
+            let bit = _mm512_set1_epi32(i32::MIN);
+            let (a, sign) = (_mm512_castps_si512(a), _mm512_castps_si512(sign));
+            _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0xca>(bit, sign, a))
         })
     }
     #[inline(always)]

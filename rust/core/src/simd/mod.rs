@@ -100,8 +100,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// The nearest integer, halves to even.
     fn round(self, a: Self::V) -> Self::V;
-    /// `2^a` for integral `-126 <= a <= 127`.
-    fn exp2_integral(self, a: Self::V) -> Self::V;
+    /// The float whose bits are those of `a` moved up by 23: the lowest 9 become sign and exponent.
+    fn shift_to_exponent(self, a: Self::V) -> Self::V;
     /// `|a|`
     fn abs(self, a: Self::V) -> Self::V;
     /// `|a|` with the sign of `sign`.

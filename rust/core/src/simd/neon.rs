@@ -83,11 +83,8 @@ impl Simd for Neon {
         with_token!(vrndnq_f32(a))
     }
     #[inline(always)]
-    fn exp2_integral(self, a: float32x4_t) -> float32x4_t {
-        with_token!({
-            let biased = vaddq_s32(vcvtq_s32_f32(a), vdupq_n_s32(127));
-            vreinterpretq_f32_s32(vshlq_n_s32::<23>(biased))
-        })
+    fn shift_to_exponent(self, a: float32x4_t) -> float32x4_t {
+        with_token!(vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(a))))
     }
     #[inline(always)]
     fn abs(self, a: float32x4_t) -> float32x4_t {

@@ -68,8 +68,8 @@ impl Simd for Scalar {
         a.map(|a| (a + MAGIC) - MAGIC)
     }
     #[inline(always)]
-    fn exp2_integral(self, a: Self::V) -> Self::V {
-        a.map(|a| f32::from_bits(((a as i32).wrapping_add(127) as u32) << 23))
+    fn shift_to_exponent(self, a: Self::V) -> Self::V {
+        a.map(|a| f32::from_bits(a.to_bits() << 23))
     }
     #[inline(always)]
     fn abs(self, a: Self::V) -> Self::V {
