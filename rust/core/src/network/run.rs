@@ -10,7 +10,7 @@ use super::plan::{Plan, PlannedNode, PlannedWeight};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{AnyCache, Backward, Forward, Gradient, Shape, Tensor, checked_len};
-use crate::simd::Isa;
+use crate::simd::{FlushDenormals, Isa};
 
 /// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
 #[derive(Default)]
@@ -157,6 +157,7 @@ impl Network {
     /// # Errors
     /// Where the inputs do not fit the model.
     pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
+        let _flush = FlushDenormals::new();
         self.gather(work, inputs, rows)?;
         for (number, operation) in self.plan.operations.iter().enumerate() {
             let planned = &self.plan.nodes[operation.node];

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{Kind, Shape, Tensor};
 use crate::network::{Data, Network, Rows, Workspace};
+use crate::simd::FlushDenormals;
 
 /// Loss, metrics and optimizer as Keras serialises them; lists have one entry an output.
 #[derive(Clone, Debug, Deserialize)]
@@ -130,6 +131,7 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
+        let _flush = FlushDenormals::new();
         self.compute(network, x, targets, rows, true)?;
         let seen = self.measure(rows)?;
         let (optimizer, gradients, isa) = (&mut self.optimizer, &mut self.gradients, network.isa());
@@ -149,6 +151,7 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
+        let _flush = FlushDenormals::new();
         self.compute(network, x, targets, rows, false)?;
         let seen = self.measure(rows)?;
         self.record(seen);
@@ -166,6 +169,7 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<&[f32]> {
+        let _flush = FlushDenormals::new();
         self.compute(network, x, targets, rows, true)?;
         Ok(&self.gradients)
     }
