@@ -10,7 +10,7 @@ use super::plan::{Plan, PlannedNode, PlannedWeight};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{AnyCache, Backward, Forward, Gradient, RowSet, Shape, Tensor, checked_len};
-use crate::simd::Isa;
+use crate::simd::{FlushDenormals, Isa};
 
 /// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
 #[derive(Default)]
@@ -211,6 +211,7 @@ impl Network {
     /// # Panics
     /// Where the weights are [behind](Network::is_behind).
     pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
+        let _flush = FlushDenormals::new();
         self.assert_settled();
         self.gather(work, inputs, rows)?;
         self.compute(work, training)

@@ -3,6 +3,9 @@
 //! A kernel is written once over [`Simd`] and compiled for every instruction set. The values that implement [`Simd`]
 //! are tokens: one exists only on a CPU that has the instructions, which is what makes its methods safe to call.
 
+mod denormals;
+pub use denormals::FlushDenormals;
+
 mod scalar;
 pub use scalar::Scalar;
 

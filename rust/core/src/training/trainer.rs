@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{Kind, Shape, Tensor};
 use crate::network::{Data, Network, Rows, Workspace};
+use crate::simd::FlushDenormals;
 
 /// Loss, metrics and optimizer as Keras serialises them; lists have one entry an output.
 #[derive(Clone, Debug, Deserialize)]
@@ -140,6 +141,7 @@ impl Trainer {
 
     /// Takes all steps that were put off.
     pub fn settle(&mut self, network: &mut Network) {
+        let _flush = FlushDenormals::new();
         if self.optimizer.is_behind() {
             let (optimizer, isa) = (&mut self.optimizer, network.isa());
             network.catch_up(|weights| {
@@ -163,6 +165,7 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
+        let _flush = FlushDenormals::new();
         assert_eq!(
             network.is_behind(),
             self.optimizer.is_behind(),
@@ -196,6 +199,7 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
+        let _flush = FlushDenormals::new();
         network.assert_settled();
         self.load(network, x, targets, rows)?;
         self.compute(network, false)?;
@@ -215,6 +219,7 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<&[f32]> {
+        let _flush = FlushDenormals::new();
         network.assert_settled();
         self.load(network, x, targets, rows)?;
         self.prepare_backward(network);

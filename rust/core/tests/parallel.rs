@@ -1,0 +1,220 @@
+//! The thread team: every task once, members that wait for each other, panics, nesting, forks, counts that change.
+
+use std::hint::black_box;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lstm_core::parallel::{Barrier, num_threads, run, set_num_threads, team};
+use lstm_core::simd::FlushDenormals;
+
+/// Work that is worth every thread.
+const LARGE: usize = usize::MAX;
+
+/// The number of threads is the process's: one test at a time.
+fn alone(threads: usize) -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    set_num_threads(threads);
+    guard
+}
+
+#[test]
+fn every_task_runs_once() {
+    for threads in [1, 2, 5] {
+        let _alone = alone(threads);
+        assert_eq!((num_threads(), team(LARGE).size(), team(1).size()), (threads, threads, 1));
+        for round in 0..2_000 {
+            let tasks = round % 7;
+            let mut counts = [0; 7];
+            run(LARGE, counts[..tasks].iter_mut().enumerate(), |(i, count)| *count += i + 1);
+            assert!((0..7).all(|i| counts[i] == if i < tasks { i + 1 } else { 0 }));
+        }
+    }
+}
+
+#[test]
+fn sleepers_wake() {
+    let _alone = alone(5);
+    for _ in 0..20 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let came = AtomicUsize::new(0);
+        team(LARGE).together(5, |member| {
+            came.fetch_add(1 << (8 * member), Ordering::Relaxed);
+        });
+        assert_eq!(came.into_inner(), 0x01_01_01_01_01);
+    }
+}
+
+#[test]
+fn members_meet_at_barriers() {
+    // More threads than most test machines' CPUs, too.
+    for (threads, members) in [(2, 2), (3, 2), (5, 5)] {
+        let _alone = alone(threads);
+        let team = team(LARGE);
+        let barrier = Barrier::new(members);
+        let slots: Vec<_> = (0..members).map(|_| AtomicUsize::new(0)).collect();
+        for _ in 0..5 {
+            slots.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+            team.together(members, |member| {
+                for step in 1..=1_000 {
+                    slots[member].store(step, Ordering::Relaxed);
+                    barrier.wait();
+                    assert!(slots.iter().all(|slot| slot.load(Ordering::Relaxed) == step));
+                    barrier.wait();
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn a_panic_reaches_the_caller_and_the_team_goes_on() {
+    let _alone = alone(3);
+    let message = |result: std::thread::Result<()>| *result.unwrap_err().downcast::<String>().unwrap();
+    for bad in 0..6 {
+        let done = AtomicUsize::new(0);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            run(LARGE, 0..6, |i| {
+                assert!(i != bad, "task {i}");
+                done.fetch_add(1, Ordering::Relaxed);
+            });
+        }));
+        assert_eq!(message(result), format!("task {bad}"));
+        assert!(done.into_inner() <= 5);
+        assert!(!FlushDenormals::is_on());
+    }
+    for bad in 0..3 {
+        let barrier = Barrier::new(3);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            team(LARGE).together(3, |member| {
+                barrier.wait();
+                assert!(member != bad, "member {member}");
+                barrier.wait();
+            });
+        }));
+        assert_eq!(message(result), format!("member {bad}"));
+    }
+    assert_eq!(team(LARGE).size(), 3);
+    let mut after = [0; 9];
+    run(LARGE, after.iter_mut(), |x| *x = 1);
+    assert_eq!(after, [1; 9]);
+}
+
+#[test]
+fn a_team_within_a_team_is_its_caller() {
+    let _alone = alone(3);
+    let sum = AtomicUsize::new(0);
+    run(LARGE, 0..50, |i| {
+        let inner = team(LARGE);
+        assert_eq!(inner.size(), 1);
+        inner.run(0..3, |j| {
+            sum.fetch_add(i * j, Ordering::Relaxed);
+        });
+        inner.together(1, |member| assert_eq!(member, 0));
+    });
+    assert_eq!(sum.into_inner(), 49 * 50 / 2 * 3);
+}
+
+#[test]
+fn several_threads_of_the_program_compute_while_the_count_changes() {
+    let _alone = alone(2);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let users: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let mut squares = [0; 16];
+                        run(LARGE, squares.iter_mut().enumerate(), |(i, x)| *x = i * i);
+                        assert!(squares.iter().enumerate().all(|(i, &x)| x == i * i));
+                        let team = team(LARGE);
+                        let size = team.size();
+                        let (barrier, seen) = (Barrier::new(size), AtomicUsize::new(0));
+                        team.together(size, |_| {
+                            seen.fetch_add(1, Ordering::Relaxed);
+                            barrier.wait();
+                            assert_eq!(seen.load(Ordering::Relaxed), size);
+                        });
+                    }
+                })
+            })
+            .collect();
+        let over = &over;
+        scope.spawn(move || {
+            for count in (1..5).cycle() {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                set_num_threads(count);
+                std::thread::yield_now();
+            }
+        });
+        let results: Vec<_> = users.into_iter().map(|user| user.join()).collect();
+        over.store(true, Ordering::Relaxed);
+        results.into_iter().for_each(|result| result.unwrap());
+    });
+}
+
+#[test]
+fn every_member_flushes_denormals() {
+    let _alone = alone(4);
+    let halved = || black_box(f32::MIN_POSITIVE) * black_box(0.5);
+    assert!(halved() != 0.0);
+    let flushes = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+    let check = || assert_eq!((FlushDenormals::is_on(), halved() == 0.0), (flushes, flushes));
+    let barrier = Barrier::new(4);
+    team(LARGE).together(4, |_| {
+        check();
+        barrier.wait();
+    });
+    run(LARGE, 0..40, |_| check());
+    run(1, 0..4, |_| check());
+    assert!(!FlushDenormals::is_on() && halved() != 0.0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_forked_child_makes_its_own_threads() {
+    unsafe extern "C" {
+        fn fork() -> i32;
+        fn waitpid(process: i32, status: *mut i32, options: i32) -> i32;
+        fn alarm(seconds: u32) -> u32;
+        fn _exit(status: i32) -> !;
+    }
+    let child_computes = || {
+        // SAFETY: the child uses what is safe after a fork, the allocator and new threads, and never returns.
+        let child = unsafe { fork() };
+        if child == 0 {
+            let came = AtomicUsize::new(0);
+            // SAFETY: ends the child if it hangs.
+            unsafe { alarm(10) };
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                for threads in [3, 2] {
+                    let barrier = Barrier::new(threads);
+                    let team = team(LARGE);
+                    team.together(threads, |_| {
+                        barrier.wait();
+                        came.fetch_add(1, Ordering::Relaxed);
+                    });
+                    drop(team);
+                    set_num_threads(2);
+                }
+            }));
+            // SAFETY: leaves without the parent's clean-up.
+            unsafe { _exit(i32::from(result.is_err() || came.into_inner() != 5)) };
+        }
+        let mut status = -1;
+        // SAFETY: `status` is an int that may be written.
+        assert_eq!(unsafe { waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0);
+    };
+    let _alone = alone(3);
+    child_computes();
+    run(LARGE, 0..3, |_| {});
+    child_computes();
+    // While this thread has the team, another one forks.
+    let team = team(LARGE);
+    std::thread::scope(|scope| scope.spawn(child_computes).join().unwrap());
+    assert_eq!(team.size(), 3);
+}
