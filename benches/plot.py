@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 PER_CENT, RATIO, MICROSECONDS = "% of the FMA peak (more is better)", "times lstm_rs' time", "µs (less is better)"
 
@@ -20,12 +21,11 @@ def plot(results: list[Result], peers: list[str], path: Path) -> None:
     panels = {kind: rows for kind in TITLES if (rows := [r for r in results if r.kind == kind and _has_any(r)])}
     if not panels:
         return
-    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
-    with matplotlib.rc_context(style):
+    # Inline, because newer matplotlib types the keys.
+    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         widest = max(len(rows) for rows in panels.values())
-        figure, axes = pyplot.subplots(
-            len(panels), 1, figsize=(max(6.0, 1.1 * widest), 3.6 * len(panels)), squeeze=False, layout="constrained"
-        )
+        size = (max(8.0, 1.1 * widest), 3.6 * len(panels))
+        figure, axes = pyplot.subplots(len(panels), 1, figsize=size, squeeze=False, layout="constrained")
         for axis, (kind, rows) in zip(axes[:, 0], panels.items(), strict=True):
             _panel(axis, kind, rows, [peer for peer in peers if kind in PEERS[peer].kinds])
         figure.savefig(path, dpi=160)
@@ -48,15 +48,19 @@ def _panel(axis: Axes, kind: str, results: list[Result], peers: list[str]) -> No
             [place for place, _ in shown], [value for _, value in shown], width, color=PEERS[peer].colour, label=peer
         )
     axis.set_xticks(range(len(results)), [_label(result) for result in results], rotation=25, ha="right")
-    axis.set_title(TITLES[kind], loc="left", fontweight="bold")
+    axis.set_title(TITLES[kind], loc="left", pad=22, fontweight="bold")
     axis.set_ylabel(unit)
     if unit != PER_CENT:
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
     if unit == RATIO:
         axis.axhline(1, color=PEERS[OURS].colour, linewidth=0.8)
     axis.grid(axis="y", linewidth=0.3)
     axis.set_axisbelow(True)
-    axis.legend(ncols=len(peers), frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0.25, 1.0))
+    axis.legend(
+        ncols=len(peers), frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), columnspacing=1
+    )
 
 
 def _unit(kind: str, results: list[Result]) -> str:

@@ -29,6 +29,7 @@ from startup import measure_start
 from tables import Table, duration, notes, start_table, turns_table
 
 START = "start"
+WIDTH = 124
 
 
 def _arguments() -> argparse.Namespace:
@@ -95,6 +96,8 @@ def main() -> None:
     # Stopped workers outlive a harness that ends without its `finally`.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console, progress = Console(), Console(stderr=True)
+    # Where nobody looks at a terminal, rich takes 80 columns, too few for seven peers.
+    console.width = max(console.width, WIDTH)
 
     def say(line: str) -> None:
         progress.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)

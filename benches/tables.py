@@ -15,6 +15,7 @@ TITLES = {
     "stream": "One streaming step, Python to Python",
 }
 NOTHING = "-"
+WIDEST_NAME = 24
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,12 @@ class Table:
         """Draws it on the terminal."""
         table = RichTable(title=self.title, title_justify="left", title_style="bold")
         for number, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if number else "left", no_wrap=number > 0)
+            table.add_column(
+                column,
+                justify="right" if number else "left",
+                no_wrap=number > 0,
+                min_width=0 if number else WIDEST_NAME,
+            )
         for row in self.rows:
             table.add_row(*(_text(cell) for cell in row))
         console.print(table)
@@ -88,19 +94,20 @@ def times(ratio: float) -> str:
 
 
 def turns_table(kind: str, results: list[Result], peers: list[str]) -> Table:
-    """One row a case; a cell is the median, the per cent of the peak, and how many times lstm_rs' time it is."""
+    """One row a case; a cell is the median, the per cent of the peak, and how many times lstm_rs' time it is.
+
+    The best is the best in float32.
+    """
     shown = [peer for peer in peers if kind in PEERS[peer].kinds]
     with_work = kind != "stream"
     rows = []
     for result in results:
         case = result.case
-        row = [Cell(case.name, case.model.label)]
-        if with_work:
-            sizes = f"B{case.model.batch} T{case.model.length}"
-            row.append(Cell(f"{case.gigaflop:.3g}", sizes))
-        best = result.fastest(shown)
+        work = f"; B{case.model.batch} T{case.model.length}; {case.gigaflop:.3g} GFLOP" if with_work else ""
+        row = [Cell(case.name, case.model.label + work)]
+        best = result.fastest([peer for peer in shown if PEERS[peer].exact])
         rows.append(row + [_peer_cell(result, peer, peer == best, with_work) for peer in shown])
-    return Table(TITLES[kind], [*(["model", "GFLOP"] if with_work else ["cell"]), *shown], rows)
+    return Table(TITLES[kind], ["model" if with_work else "cell", *shown], rows)
 
 
 def _peer_cell(result: Result, peer: str, best: bool, with_work: bool) -> Cell:
