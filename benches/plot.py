@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 PER_CENT, RATIO, MICROSECONDS = "% of the FMA peak (more is better)", "times lstm_rs' time", "µs (less is better)"
 
@@ -44,6 +44,8 @@ def _panel(axis: Axes, kind: str, results: list[Result], peers: list[str]) -> No
         # An absent bar is an absent figure.
         places = [place - 0.42 + (number + 0.5) * width for place in range(len(results))]
         shown = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
+        if not shown:
+            continue
         axis.bar(
             [place for place, _ in shown], [value for _, value in shown], width, color=PEERS[peer].colour, label=peer
         )
@@ -52,6 +54,7 @@ def _panel(axis: Axes, kind: str, results: list[Result], peers: list[str]) -> No
     axis.set_ylabel(unit)
     if unit != PER_CENT:
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
     if unit == RATIO:
