@@ -143,6 +143,15 @@ def _report(
         tables.append(start_table(starts))
     goals = check(results, starts)
     tables.append(goals_table(goals))
+    # First of all: whatever becomes of the terminal, the turns are safe.
+    if arguments.json:
+        document = {
+            "about": about,
+            "results": [result.as_json() for result in results],
+            "starts": [vars(start) for start in starts],
+            "goals": [vars(goal) for goal in goals],
+        }
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     heading = [
         f"{about['cpu']}, {about['cores']} cores, {about['threads']} threads, {about['system']}, ISA {about['isa']}",
@@ -160,14 +169,6 @@ def _report(
             table.print(console)
     for line in notes(results):
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
-    if arguments.json:
-        document = {
-            "about": about,
-            "results": [result.as_json() for result in results],
-            "starts": [vars(start) for start in starts],
-            "goals": [vars(goal) for goal in goals],
-        }
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if arguments.plot:
         # Only a picture needs matplotlib.
         from plot import plot
