@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 PARITY := .venv-parity
 PRECISION := .venv-precision
+BENCH := .venv-bench
+BENCH_ARGS ?=
+# Benches run on CPUs: without this index PyTorch brings its GPU libraries, gigabytes of them.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml) \
            Cargo.toml Cargo.lock pyproject.toml
 
@@ -50,14 +54,16 @@ lint: $(VENV)/installed ## Checks format, lints and types of both languages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	MYPYPATH=benches $(VENV)/bin/mypy --ignore-missing-imports benches/*.py benches/peers/*.py
 
 format: $(VENV)/installed ## Formats both languages
 	cargo fmt --all
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(PARITY)/installed ## Measures the text classifier against Keras on TensorFlow, paired in one run
-	$(PARITY)/bin/python benches/against_keras.py
+bench: $(BENCH)/installed ## Measures training, inference, streaming and starting beside six peers, paired in one run
+	@mkdir -p benches/output
+	$(BENCH)/bin/python benches/run.py --json benches/output/results.json --plot benches/output/results.svg $(BENCH_ARGS)
 
 accuracy: $(PARITY)/installed ## Compares test accuracies on the film reviews with Keras', three seeds each
 	$(PARITY)/bin/python benches/accuracy.py
@@ -69,7 +75,7 @@ wheel: $(VENV)/installed ## Builds the wheel into dist/
 	$(VENV)/bin/maturin build --release --out dist
 
 clean: ## Removes environments and everything built
-	rm -rf $(VENV) $(PARITY) $(PRECISION) dist target examples/output
+	rm -rf $(VENV) $(PARITY) $(PRECISION) $(BENCH) dist target examples/output benches/output
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -90,4 +96,11 @@ $(PRECISION)/bin/python:
 
 $(PRECISION)/installed: $(PRECISION)/bin/python $(SOURCES)
 	$(PRECISION)/bin/pip install --quiet --disable-pip-version-check . pytest torch
+	@touch $@
+
+$(BENCH)/bin/python:
+	$(PYTHON) -m venv $(BENCH)
+
+$(BENCH)/installed: $(BENCH)/bin/python $(SOURCES)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check $(TORCH_INDEX:%=--extra-index-url %) '.[bench,peers]'
 	@touch $@

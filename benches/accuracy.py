@@ -1,25 +1,43 @@
 """Test accuracy on the film reviews, lstm_rs beside Keras: the same split, program and seeds.
 
-python benches/accuracy.py --libraries lstm_rs keras --seeds 0 1 2
+python benches/accuracy.py --libraries lstm_rs keras-tf --seeds 0 1 2
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from programs import INSTALL, LIBRARIES, available, load, program
+from peers import PEERS
+from peers.keras_api import load
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from text import Vocabulary, one_hot, read_reviews, split
 
+LIBRARIES = ("lstm_rs", "keras-tf")
 WORDS, LENGTH, DIMENSIONS, UNITS = 10_000, 52, 64, 128
+
+
+def program(tf: Any, vocabulary: int) -> Any:
+    """The program that both libraries run, compiled."""
+    model = tf.keras.Sequential(
+        [
+            tf.keras.layers.Embedding(vocabulary, DIMENSIONS),
+            tf.keras.layers.RNN(tf.keras.layers.LSTMCell(units=UNITS)),
+            tf.keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+    return model
 
 
 def run(library: str, seeds: list[int], epochs: int) -> list[dict[str, float]]:
     """Trains once a seed; accuracy and loss on the test part, epochs and seconds of each."""
+    os.environ.update(PEERS[library].environment)
     tf = load(library)
     texts, labels = read_reviews()
     training, validation, test = split(len(texts))
@@ -28,7 +46,7 @@ def run(library: str, seeds: list[int], epochs: int) -> list[dict[str, float]]:
     results = []
     for seed in seeds:
         tf.keras.utils.set_random_seed(seed)
-        model = program(tf, len(vocabulary), DIMENSIONS, UNITS, 2)
+        model = program(tf, len(vocabulary))
         stop = tf.keras.callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True)
         start = time.perf_counter()
         history = model.fit(
@@ -69,10 +87,10 @@ def main() -> None:
 
     results = {}
     for library in arguments.libraries:
-        if available(library):
+        if PEERS[library].available:
             results[library] = run(library, arguments.seeds, arguments.epochs)
         else:
-            print(INSTALL[library])
+            print(PEERS[library].missing)
     for library, rows in results.items():
         accuracies = [row["accuracy"] for row in rows]
         spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
