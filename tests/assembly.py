@@ -30,11 +30,11 @@ MULTIPLY_ADDS = 8
 
 # Each instruction set's largest tile, rows x vectors, which every kernel must contain: so many accumulators.
 EXPECTED = {
-    "x86_64": {"AVX-512": 6 * 4, "AVX2": 2 * 4, "SSE": 2 * 4},  # SSE: what the compiler makes of plain Rust
+    "x86_64": {"AVX-512": 6 * 4, "AVX2": 3 * 4, "SSE": 2 * 4},  # SSE: what the compiler makes of plain Rust
     "aarch64": {"NEON": 6 * 4},
 }
 # Parts of the names of the functions that must hold the largest tile of every instruction set.
-KERNELS = ("lstm::Forward", "lstm::Backward", "matmul::Matmul", "weight_gradient::Panel")
+KERNELS = ("lstm::Forward", "lstm::Backward", "lstm::Project", "matmul::Matmul", "weight_gradient::Task")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 //! The inner loop of everything: a register tile of `a · b`.
 
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 use crate::simd::Simd;
@@ -60,10 +61,14 @@ pub(super) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
 }
 
 /// Terms that are summed one after another before they are added to the sums of others: the rounding error of a sum grows
-/// with the number of its terms, and sums of sums keep it small.
-const SUM_BLOCK: usize = 128;
+/// with the number of its terms, and sums of sums keep it small. A single vector of columns, as a series of one feature
+/// has, can afford short ones.
+const fn sum_block<const NV: usize>() -> usize {
+    if NV == 1 { 16 } else { 96 }
+}
 
-/// Fills `sums` with `Σ_d rows[r][d] · b[d, v]`, in blocks of [`SUM_BLOCK`]: the same sum whatever the tile.
+/// Fills `sums` with `Σ_d rows[r][d] · b[d, v]`, in even blocks of at most [`sum_block`]: the same sum whatever
+/// the rows of the tile.
 ///
 /// # Safety
 /// `rows` must point to `depth` readable floats each; `b` as for [`accumulate`].
@@ -75,10 +80,12 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     b: *const f32,
     sums: &mut Scratch,
 ) {
+    let blocks = depth.div_ceil(const { sum_block::<NV>() }).max(1);
     let mut from = 0;
-    loop {
-        let count = SUM_BLOCK.min(depth - from);
-        let mut tile = [[simd.splat(0.0); NV]; MR];
+    for block in 1..=blocks {
+        let count = block * depth / blocks - from;
+        // A zero that the compiler knew would take a register of the loop's from block to block.
+        let mut tile = [[simd.splat(black_box(0.0)); NV]; MR];
         // SAFETY: `from + count <= depth`, so the caller's promise holds; the first block fills `sums`.
         unsafe {
             accumulate(simd, &mut tile, count, |r, d| rows[r].add(from + d), b.add(from * NV * S::LANES));
@@ -89,9 +96,6 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
             }
         }
         from += count;
-        if from == depth {
-            return;
-        }
     }
 }
 
