@@ -337,7 +337,7 @@ impl Recurrence {
         let order = &*order;
         let units = self.units;
         let lanes = given.isa.lanes();
-        let split = Split::best(threads, order.batch(), units, units.div_ceil(lanes), lanes);
+        let split = Split::best(threads, order, units, units.div_ceil(lanes), lanes);
         let values = if self.drops_inputs(given.training) { &**x } else { given.x.held() };
         let input = if words.is_empty() {
             let projection = self.projection(Rows::picked(values, self.features, order.inputs()));
@@ -522,7 +522,7 @@ impl Recurrence {
             }
         });
         let panels = self.packed.recurrent_transposed.panels();
-        let split = Split::best(threads, order.batch(), 4 * units, panels, given.isa.lanes());
+        let split = Split::best(threads, order, 4 * units, panels, given.isa.lanes());
         lstm::Backward {
             isa: given.isa,
             order,
@@ -657,17 +657,21 @@ impl Split {
     /// The split with the least estimated time, in cycles of a core.
     ///
     /// A step of a member reads its share of the weights and multiplies it with tiles of its ranks, whichever takes
-    /// longer; members that share ranks wait for each other. The figures are of the order that current cores have: only
+    /// longer; members that share ranks wait for each other, and all begin and end together. The figures are of the order that current cores have: only
     /// their proportions matter, and results do not depend on them.
-    fn best(threads: usize, batch: usize, depth: usize, panels: usize, lanes: usize) -> Split {
+    fn best(threads: usize, order: &Order, depth: usize, panels: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
+        const REGION: usize = 25_000;
+        let batch = order.batch();
         let cost = |ranks: usize, columns: usize| {
             let panels = panels.div_ceil(columns);
             let tiles = batch.div_ceil(ranks).div_ceil(FULL_TILE);
             let bytes = panels * depth * 16 * lanes;
             let bytes_a_cycle = if bytes <= CACHED_WEIGHTS { 40 } else { 8 };
             let multiply = panels * tiles * depth * 12;
-            multiply.max(bytes / bytes_a_cycle) + if columns > 1 { MEETING } else { 0 }
+            let meetings = if columns > 1 { MEETING } else { 0 };
+            let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
+            multiply.max(bytes / bytes_a_cycle) + meetings + opening
         };
         let all = (1..=threads.min(batch).max(1)).flat_map(|ranks| {
             let most = (threads / ranks).min(panels).max(1);
