@@ -101,6 +101,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         output: None,
                         last: &mut last,
                         dropout: None,
+                        turn: 0,
                     }
                     .members(order.parts(1, 1), 1)
                     .run(0);

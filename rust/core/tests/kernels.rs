@@ -474,6 +474,7 @@ fn lstm_at_tile_edges() {
                         output: with_output.then(|| Columns::all(&mut output, units)),
                         last: &mut last,
                         dropout: None,
+                        turn: 0,
                     }
                     .members(order.parts(parts, 1), columns);
                     std::thread::scope(|scope| {

@@ -82,6 +82,12 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
+    /// The panels, there and back in turn: what was read last is still in the cache, where all of it does not fit.
+    fn panels(&self, turn: usize) -> impl Iterator<Item = usize> {
+        let Range { start, end } = self.panels;
+        (start..end).map(move |panel| if turn % 2 == 0 { panel } else { start + end - 1 - panel })
+    }
+
     /// The ranks among the first `active`.
     fn among(&self, active: usize) -> Range<usize> {
         self.ranks.start..self.ranks.end.min(active).max(self.ranks.start)
@@ -252,6 +258,8 @@ pub struct Forward<'a> {
     pub last: &'a mut [f32],
     /// `ranks x units`: what `h` is multiplied by on its way to the next step.
     pub dropout: Option<&'a [f32]>,
+    /// Which pass over these weights this is: every other one reads them backwards.
+    pub turn: usize,
 }
 
 /// A forward pass cut into members, to be run all at once.
@@ -271,6 +279,7 @@ pub struct ForwardMembers<'a> {
     output: Option<Columns<'a>>,
     last: Shared<'a>,
     dropout: Option<&'a [f32]>,
+    turn: usize,
     members: Members,
 }
 
@@ -345,6 +354,7 @@ impl<'a> Forward<'a> {
             output: self.output,
             last: Shared::new(self.last),
             dropout: self.dropout,
+            turn: self.turn,
             members: Members::new(ranks, columns, units.div_ceil(isa.lanes())),
         }
     }
@@ -386,7 +396,7 @@ impl Kernel for ForwardMember<'_> {
             }
             let first = step;
             for step in first..end {
-                for panel in self.member.panels.clone() {
+                for panel in self.member.panels(step + self.pass.turn) {
                     self.panel(simd, step, panel, first, &mut scratch);
                 }
                 self.member.meet();
@@ -824,7 +834,7 @@ impl BackwardMember<'_> {
     /// Goes back through the cell at a step; `None` stands before the first.
     #[inline(always)]
     fn step<S: Simd>(&self, simd: S, step: Option<usize>, scratch: &mut Scratch) {
-        for panel in self.member.panels.clone() {
+        for panel in self.member.panels(step.unwrap_or(0)) {
             match self.pass.recurrent_transposed.panel_vectors(panel) {
                 1 => self.panel::<S, 1>(simd, step, panel, scratch),
                 2 => self.panel::<S, 2>(simd, step, panel, scratch),

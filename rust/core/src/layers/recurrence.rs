@@ -77,6 +77,8 @@ pub(super) struct RecurrenceCache {
     x: AlignedBuffer,
     x_dropout: AlignedBuffer,
     h_dropout: AlignedBuffer,
+    /// Passes so far.
+    turn: usize,
     /// The gradient of outputs with that of repeated ones added to those they repeat.
     d_output: AlignedBuffer,
 }
@@ -333,7 +335,8 @@ impl Recurrence {
         cache: &'a mut RecurrenceCache,
         threads: usize,
     ) -> ForwardMembers<'a> {
-        let RecurrenceCache { order, h, c, gates, last_h, z, words, x, h_dropout, .. } = cache;
+        let RecurrenceCache { order, h, c, gates, last_h, z, words, x, h_dropout, turn, .. } = cache;
+        *turn = turn.wrapping_add(order.steps());
         let order = &*order;
         let units = self.units;
         let lanes = given.isa.lanes();
@@ -361,6 +364,7 @@ impl Recurrence {
             output,
             last: last_h,
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
+            turn: *turn,
         }
         .members(order.parts(split.ranks, 1), split.columns)
     }
