@@ -85,7 +85,7 @@ impl Member<'_> {
     /// The panels, there and back in turn: what was read last is still in the cache, where all of it does not fit.
     fn panels(&self, turn: usize) -> impl Iterator<Item = usize> {
         let Range { start, end } = self.panels;
-        (start..end).map(move |panel| if turn % 2 == 0 { panel } else { start + end - 1 - panel })
+        (start..end).map(move |panel| if turn.is_multiple_of(2) { panel } else { start + end - 1 - panel })
     }
 
     /// The ranks among the first `active`.
