@@ -77,7 +77,7 @@ def test_predict_and_evaluate(dense: Any) -> None:
         train(model)
         if look == "threads":
             with ThreadPoolExecutor(4) as pool:
-                for result in pool.map(lambda _: model.predict(X, verbose=0), range(8)):
+                for result in pool.map(model.predict, [X] * 8):
                     np.testing.assert_array_equal(result, dense.predict(X, verbose=0))
         elif look == "evaluate":
             assert model.evaluate(X, Y, verbose=0) == dense.evaluate(X, Y, verbose=0)
