@@ -117,6 +117,17 @@ fn a_team_within_a_team_is_its_caller() {
 }
 
 #[test]
+fn threads_end_while_they_still_look_for_work() {
+    let _alone = alone(2);
+    for round in 0..200 {
+        team(LARGE).together(2 + round % 2, |_| {});
+        // At once, and in a moment: awake, asleep and on their way to sleep.
+        std::thread::sleep(std::time::Duration::from_micros(round as u64 / 2));
+        set_num_threads(3 - round % 2);
+    }
+}
+
+#[test]
 fn several_threads_of_the_program_compute_while_the_count_changes() {
     let _alone = alone(2);
     let over = AtomicBool::new(false);

@@ -27,8 +27,8 @@ type Work<'a> = dyn Fn(usize) + Sync + 'a;
 /// its number (32 bits), its members (15), whether it can be joined (1), how many workers did (16).
 mod state {
     pub(super) const OPEN: u64 = 1 << 16;
-    /// Tells the workers to end; no region looks so, for none has so many members.
-    pub(super) const END: u64 = u64::MAX;
+    /// Tells the workers to end, and cannot be joined; no region looks so, for none has so many members.
+    pub(super) const END: u64 = !OPEN;
 
     pub(super) fn open(number: u32, members: usize) -> u64 {
         debug_assert!(members < 1 << 15);
@@ -269,7 +269,8 @@ impl Drop for Pool {
         self.shared.state.0.store(state::END, Ordering::SeqCst);
         for worker in workers {
             worker.thread().unpark();
-            let _ = worker.join();
+            let ended = worker.join();
+            debug_assert!(ended.is_ok(), "a worker panics in its tasks only, and those panics are caught");
         }
     }
 }
