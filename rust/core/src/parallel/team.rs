@@ -182,6 +182,8 @@ struct Pool {
     process: u32,
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// When its last team ended.
+    ended: Option<Instant>,
 }
 
 impl Pool {
@@ -206,7 +208,7 @@ impl Pool {
             count::settle_for(threads, given);
         }
         spin::set_crowded(given > count::granted());
-        Pool { process: std::process::id(), shared, workers }
+        Pool { process: std::process::id(), shared, workers, ended: None }
     }
 
     fn size(&self) -> usize {
@@ -216,6 +218,11 @@ impl Pool {
     /// Whether the first worker still looks for work.
     fn is_awake(&self) -> bool {
         self.shared.beds.first().is_some_and(|bed| !bed.0.asleep.load(Ordering::Relaxed))
+    }
+
+    /// Whether work has come without a pause, so that more will: then a thread that is woken stays awake.
+    fn is_busy(&self) -> bool {
+        self.ended.is_some_and(|ended| ended.elapsed() < spin::AWAKE)
     }
 
     /// Runs `work` on the calling thread as member 0 and on the workers below `members`: on those that come in time, or
@@ -334,8 +341,8 @@ pub struct Team {
 
 /// A team for work of so many floating-point operations.
 pub fn team(operations: usize) -> Team {
-    let wake = operations >= WORTH_WAKING;
     let pool = (operations >= WORTH_SHARING && count::num_threads() > 1).then(take).flatten();
+    let wake = operations >= WORTH_WAKING || pool.as_ref().is_some_and(|pool| pool.is_busy());
     let team = Team { pool, wake, _here: PhantomData };
     match &team.pool {
         Some(pool) if !wake && !pool.is_awake() => Team { pool: None, wake, _here: PhantomData },
@@ -390,7 +397,8 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        if let Some(pool) = self.pool.take() {
+        if let Some(mut pool) = self.pool.take() {
+            pool.ended = Some(Instant::now());
             give_back(pool);
         }
     }
