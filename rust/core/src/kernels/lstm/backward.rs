@@ -1,0 +1,303 @@
+//! The backward pass through time.
+
+use std::ops::Range;
+
+use super::members::{Member, Members};
+use super::{Activations, ask_gates, gates_of, rows_from};
+use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use crate::kernels::activation::{self, Activation};
+use crate::kernels::order::Order;
+use crate::kernels::pack::PackedMatrix;
+use crate::kernels::rows::Rows;
+use crate::kernels::shared::Shared;
+use crate::kernels::volume;
+use crate::simd::{Isa, Kernel, Simd};
+
+/// A backward pass through time, from what a training [`Forward`] left.
+pub struct Backward<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The order of steps.
+    pub order: &'a Order,
+    /// Units.
+    pub units: usize,
+    /// `Uᵀ`, packed by columns: `4 units x units`.
+    pub recurrent_transposed: &'a PackedMatrix,
+    /// The activations.
+    pub activations: Activations,
+    /// The cell states.
+    pub c: &'a [f32],
+    /// `rows x 4 units`: i, f, g and o; overwritten with `dz`.
+    pub gates: &'a mut [f32],
+    /// The gradient of the outputs, if all were given out: row `n` of the order takes row `n` of these.
+    pub d_output: Option<Rows<'a>>,
+    /// `ranks x units`: the gradient of the last `h`; becomes that of the initial one, if that is wanted.
+    pub dh: &'a mut [f32],
+    /// `ranks x units`: the gradient of the last `c`; becomes that of the initial one.
+    pub dc: &'a mut [f32],
+    /// What `h` was multiplied by.
+    pub dropout: Option<&'a [f32]>,
+    /// Whether the gradient of the initial `h` is wanted.
+    pub wants_initial: bool,
+}
+
+/// A backward pass cut into members, to be run all at once.
+pub struct BackwardMembers<'a> {
+    isa: Isa,
+    order: &'a Order,
+    units: usize,
+    recurrent_transposed: &'a PackedMatrix,
+    activations: Activations,
+    c: &'a [f32],
+    gates: Shared<'a>,
+    d_output: Option<Rows<'a>>,
+    dh: Shared<'a>,
+    dc: Shared<'a>,
+    dropout: Option<&'a [f32]>,
+    wants_initial: bool,
+    members: Members,
+}
+
+impl<'a> Backward<'a> {
+    /// Cuts it as [`Forward::members`].
+    ///
+    /// # Panics
+    /// Where a slice does not have the length that the sizes give it, or a matrix was packed for another vector length.
+    pub fn members(self, ranks: Vec<Range<usize>>, columns: usize) -> BackwardMembers<'a> {
+        let Backward { isa, order, units, .. } = self;
+        assert_eq!(self.c.len(), volume(&[order.state_rows(true), units]));
+        assert_eq!(self.gates.len(), volume(&[order.rows(), 4, units]));
+        if let Some(d_output) = &self.d_output {
+            d_output.check(order.rows(), units);
+        }
+        assert_eq!(self.dh.len(), volume(&[order.batch(), units]));
+        assert_eq!(self.dc.len(), self.dh.len());
+        assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.dh.len()));
+        let matrix = self.recurrent_transposed;
+        assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), 4 * units, units));
+        BackwardMembers {
+            isa,
+            order,
+            units,
+            recurrent_transposed: matrix,
+            activations: self.activations,
+            c: self.c,
+            gates: Shared::new(self.gates),
+            d_output: self.d_output,
+            dh: Shared::new(self.dh),
+            dc: Shared::new(self.dc),
+            dropout: self.dropout,
+            wants_initial: self.wants_initial,
+            members: Members::new(ranks, order.batch(), columns, matrix.panels()),
+        }
+    }
+}
+
+impl BackwardMembers<'_> {
+    /// How many members there are.
+    pub fn count(&self) -> usize {
+        self.members.count()
+    }
+
+    /// Computes one member's share. All must run at the same time, each once.
+    pub fn run(&self, member: usize) {
+        let member = self.members.get(member);
+        self.isa.dispatch(BackwardMember { pass: self, member });
+    }
+}
+
+struct BackwardMember<'a> {
+    pass: &'a BackwardMembers<'a>,
+    member: Member<'a>,
+}
+
+impl Kernel for BackwardMember<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut scratch = Scratch::new();
+        let steps = self.member.ranks.clone().next().map_or(0, |rank| self.pass.order.lengths()[rank]);
+        for step in (0..steps).rev() {
+            self.step(simd, Some(step), &mut scratch);
+            self.member.meet();
+        }
+        if self.pass.wants_initial {
+            self.step(simd, None, &mut scratch);
+        }
+    }
+}
+
+impl BackwardMember<'_> {
+    /// Goes back through the cell at a step; `None` stands before the first.
+    #[inline(always)]
+    fn step<S: Simd>(&self, simd: S, step: Option<usize>, scratch: &mut Scratch) {
+        for panel in self.member.panels(step.unwrap_or(0)) {
+            match self.pass.recurrent_transposed.panel_vectors(panel) {
+                1 => self.panel::<S, 1>(simd, step, panel, scratch),
+                2 => self.panel::<S, 2>(simd, step, panel, scratch),
+                3 => self.panel::<S, 3>(simd, step, panel, scratch),
+                _ => self.panel::<S, 4>(simd, step, panel, scratch),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn panel<S: Simd, const NV: usize>(&self, simd: S, step: Option<usize>, panel: usize, scratch: &mut Scratch) {
+        let order = self.pass.order;
+        let next = step.map_or(0, |step| step + 1);
+        // Ranks that go on get their gradient from the next step, the others from the end.
+        let going_on = self.member.among(order.active(next));
+        for (block, count) in row_blocks::<S>(going_on.len()) {
+            let rank = going_on.start + block;
+            with_rows!(S, count, MR => self.state_gradient::<S, MR, NV>(simd, next, panel, rank, scratch));
+            for r in 0..count {
+                self.row_gradients::<S, NV>(simd, step, panel, rank + r, Some((scratch, r)));
+            }
+        }
+        if let Some(step) = step {
+            for rank in going_on.end..self.member.among(order.active(step)).end {
+                self.row_gradients::<S, NV>(simd, Some(step), panel, rank, None);
+            }
+        }
+    }
+
+    /// Fills the scratch with `dz_next · Uᵀ`.
+    #[inline(always)]
+    fn state_gradient<S: Simd, const MR: usize, const NV: usize>(
+        &self,
+        simd: S,
+        next: usize,
+        panel: usize,
+        rank: usize,
+        scratch: &mut Scratch,
+    ) {
+        let gates = 4 * self.pass.units;
+        if let Some(step) = next.checked_sub(1) {
+            // What the step's gradients read, which the sums leave time to fetch.
+            for r in rank..rank + MR {
+                let row = self.pass.order.step(step).start + r;
+                let c = (self.pass.order.state(step, true) + r) * self.pass.units;
+                for v in 0..NV {
+                    let first = (panel * PANEL_VECTORS + v) * S::LANES;
+                    // SAFETY: only the rows' addresses are taken; `members` checked them.
+                    unsafe {
+                        ask_gates(simd, self.pass.gates.at(row * gates), self.pass.units, first);
+                        simd.prefetch(self.pass.c.as_ptr().wrapping_add(c + first));
+                        if let Some(d_output) = &self.pass.d_output {
+                            simd.prefetch(d_output.at(row).wrapping_add(first));
+                        }
+                    }
+                }
+            }
+        }
+        // SAFETY: `members` checked every length and packing; `rank + MR <= active(next)`. Nobody writes `dz` of the next
+        // step any more.
+        unsafe {
+            let dz = self.pass.gates.at((self.pass.order.step(next).start + rank) * gates);
+            let dz = rows_from(dz, gates);
+            let kernel = self.pass.recurrent_transposed.panel(panel).as_ptr();
+            sum_rows::<S, MR, NV>(simd, gates, dz, kernel, scratch);
+        }
+    }
+
+    /// Goes back through the cell at a step for the units of a panel of one rank.
+    #[inline(always)]
+    fn row_gradients<S: Simd, const NV: usize>(
+        &self,
+        simd: S,
+        step: Option<usize>,
+        panel: usize,
+        rank: usize,
+        scratch: Option<(&Scratch, usize)>,
+    ) {
+        let pass = self.pass;
+        let mut shown = [simd.splat(0.0); NV];
+        if let Some(step) = step {
+            let state = (pass.order.state(step + 1, true) + rank) * pass.units;
+            for (v, c) in shown.iter_mut().enumerate() {
+                let first = (panel * PANEL_VECTORS + v) * S::LANES;
+                // SAFETY: `members` checked that `c` holds every state, of `units` floats.
+                *c = unsafe { load(simd, pass.c.as_ptr().add(state + first), S::LANES.min(pass.units - first)) };
+            }
+            if pass.activations.is_standard() {
+                shown = activation::tanhs(simd, shown);
+            } else {
+                for c in &mut shown {
+                    *c = pass.activations.cell.apply(simd, *c);
+                }
+            }
+        }
+        for (v, &shown) in shown.iter().enumerate() {
+            if pass.activations.is_standard() {
+                self.unit_gradients::<S, NV, true>(simd, step, panel, rank, (v, shown), scratch);
+            } else {
+                self.unit_gradients::<S, NV, false>(simd, step, panel, rank, (v, shown), scratch);
+            }
+        }
+    }
+
+    /// Goes back through the cell at a step for vector `v` of a panel's units of one rank, `shown` being what its activation
+    /// makes of `c`. The gradient of its `h` is in a row of the scratch, or, where its sequence ends, that of its last state.
+    #[inline(always)]
+    fn unit_gradients<S: Simd, const NV: usize, const STANDARD: bool>(
+        &self,
+        simd: S,
+        step: Option<usize>,
+        panel: usize,
+        rank: usize,
+        (v, shown): (usize, S::V),
+        scratch: Option<(&Scratch, usize)>,
+    ) {
+        let pass = self.pass;
+        let (order, units) = (pass.order, pass.units);
+        let first = (panel * PANEL_VECTORS + v) * S::LANES;
+        let count = S::LANES.min(units - first);
+        // SAFETY: as in `state_gradient`; `first + count <= units`; the scratch holds `NV` vectors a row. What is written
+        // belongs to this member's ranks and panels.
+        unsafe {
+            let last = pass.dh.at(rank * units + first);
+            let mut dh = match scratch {
+                Some((scratch, r)) => {
+                    let carried = scratch.vector::<S, NV>(simd, r, v);
+                    match pass.dropout {
+                        Some(dropout) => {
+                            simd.mul(carried, load(simd, dropout.as_ptr().add(rank * units + first), count))
+                        }
+                        None => carried,
+                    }
+                }
+                None => load(simd, last, count),
+            };
+            let Some(step) = step else {
+                store(simd, dh, last, count);
+                return;
+            };
+            let row = order.step(step).start + rank;
+            if let Some(d_output) = &pass.d_output {
+                dh = simd.add(dh, load(simd, d_output.at(row).add(first), count));
+            }
+            let Activations { cell, gate } = match STANDARD {
+                true => Activations { cell: Activation::Tanh, gate: Activation::Sigmoid },
+                false => pass.activations,
+            };
+            let gates = pass.gates.at(row * 4 * units + first);
+            let [i, f, g, o] = gates_of(simd, gates, units, 0, count);
+            let before = pass.c.as_ptr().add((order.state(step, true) + rank) * units + first);
+            let c_before = load(simd, before, count);
+            let d_shown = simd.mul(dh, o);
+            let carried = pass.dc.at(rank * units + first);
+            let dc = simd.mul_add(d_shown, cell.derivative(simd, shown), load(simd, carried, count));
+            store(simd, simd.mul(dc, f), carried, count);
+            let dz = [
+                simd.mul(simd.mul(dc, g), gate.derivative(simd, i)),
+                simd.mul(simd.mul(dc, c_before), gate.derivative(simd, f)),
+                simd.mul(simd.mul(dc, i), cell.derivative(simd, g)),
+                simd.mul(simd.mul(dh, shown), gate.derivative(simd, o)),
+            ];
+            for (n, value) in dz.into_iter().enumerate() {
+                store(simd, value, gates.add(n * units), count);
+            }
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! The forward pass.
+
+use std::ops::Range;
+
+use super::members::{Member, Members};
+use super::projection::Projection;
+use super::{Activations, ask_gates, check_gates, gates_of, rows_from};
+use crate::kernels::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use crate::kernels::activation;
+use crate::kernels::order::Order;
+use crate::kernels::pack::PackedMatrix;
+use crate::kernels::rows::{Columns, Rows};
+use crate::kernels::shared::Shared;
+use crate::kernels::volume;
+use crate::simd::{Isa, Kernel, Simd};
+
+/// Where `x_t · W + b` comes from.
+pub enum Input<'a> {
+    /// Computed with `h_{t-1} · U`, in one sum: where `W` and `U` stay in the second-level cache.
+    Fused(Projection<'a>),
+    /// Computed for some steps at a time, where many rows share a read of `W`. The floats hold `4 units` for each row of
+    /// so many steps as there is room for; in training the gates' place is used and none are needed.
+    Ahead(Projection<'a>, &'a mut [f32]),
+    /// Rows of `4 units` that are there already: row `n` of the order takes row `n` of these.
+    Given(Rows<'a>),
+}
+
+/// A forward pass.
+pub struct Forward<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The order of steps.
+    pub order: &'a Order,
+    /// Units, the features of the states.
+    pub units: usize,
+    /// What comes in.
+    pub input: Input<'a>,
+    /// `U`, packed by gates.
+    pub recurrent_kernel: &'a PackedMatrix,
+    /// The activations.
+    pub activations: Activations,
+    /// [`Order::state_rows`] `x units`, the initial states by rank first; with `dropout` what it leaves of them.
+    pub h: &'a mut [f32],
+    /// As `h`.
+    pub c: &'a mut [f32],
+    /// For training, `rows x 4 units`: i, f, g and o of each row.
+    pub gates: Option<&'a mut [f32]>,
+    /// `units` columns of `batch x steps` rows, if the outputs of all steps are wanted; those of masked steps are left as
+    /// they are.
+    pub output: Option<Columns<'a>>,
+    /// `batch x units`: each sequence's last `h`; that of a sequence without steps is left as it is.
+    pub last: &'a mut [f32],
+    /// `ranks x units`: what `h` is multiplied by on its way to the next step.
+    pub dropout: Option<&'a [f32]>,
+    /// Which pass over these weights this is: every other one reads them backwards.
+    pub turn: usize,
+}
+
+/// A forward pass cut into members, to be run all at once.
+pub struct ForwardMembers<'a> {
+    isa: Isa,
+    order: &'a Order,
+    units: usize,
+    projection: Option<Projection<'a>>,
+    /// Whether the projection is computed ahead of the steps.
+    ahead: bool,
+    z: Z<'a>,
+    recurrent_kernel: &'a PackedMatrix,
+    activations: Activations,
+    h: Shared<'a>,
+    c: Shared<'a>,
+    gates: Option<Shared<'a>>,
+    output: Option<Columns<'a>>,
+    last: Shared<'a>,
+    dropout: Option<&'a [f32]>,
+    turn: usize,
+    members: Members,
+}
+
+/// Where `x · W + b` stands.
+enum Z<'a> {
+    Nowhere,
+    Given(Rows<'a>),
+    /// A row for every one of the order.
+    Whole(Shared<'a>),
+    /// A row for each rank of so many steps, from the first that was computed ahead.
+    Ahead(Shared<'a>, usize),
+}
+
+/// Rows that a member projects at a time: many enough to read `W` seldom, few enough to stay in the second-level cache
+/// until their step comes.
+const AHEAD_ROWS: usize = 128;
+
+impl<'a> Forward<'a> {
+    /// Cuts it into `ranks` runs of ranks times `columns` runs of columns, or fewer where there are not so many.
+    ///
+    /// # Panics
+    /// Where a slice does not have the length that the sizes give it, or a matrix was packed for another vector length.
+    pub fn members(self, ranks: Vec<Range<usize>>, columns: usize) -> ForwardMembers<'a> {
+        let Forward { isa, order, units, .. } = self;
+        let training = self.gates.is_some();
+        let gate_floats = volume(&[order.rows(), 4, units]);
+        assert_eq!(self.h.len(), volume(&[order.state_rows(training), units]));
+        assert_eq!(self.c.len(), self.h.len());
+        assert_eq!(self.last.len(), volume(&[order.batch(), units]));
+        assert!(self.gates.as_ref().is_none_or(|gates| gates.len() == gate_floats));
+        let outputs = order.outputs().iter().max().map_or(0, |&last| last as usize + 1);
+        if let Some(output) = &self.output {
+            output.check(outputs, units);
+        }
+        assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.last.len()));
+        check_gates(isa, self.recurrent_kernel, units, units);
+
+        let gates = self.gates.map(Shared::new);
+        let (projection, ahead, z) = match self.input {
+            Input::Fused(projection) => (Some(projection), false, Z::Nowhere),
+            Input::Ahead(projection, room) => match gates {
+                Some(gates) => (Some(projection), true, Z::Whole(gates)),
+                None => {
+                    let steps = room.len() / volume(&[order.batch(), 4, units]).max(1);
+                    assert!(steps > 0 || order.rows() == 0);
+                    (Some(projection), true, Z::Ahead(Shared::new(room), steps))
+                }
+            },
+            Input::Given(rows) => {
+                rows.check(order.rows(), 4 * units);
+                (None, false, Z::Given(rows))
+            }
+        };
+        if let Some(projection) = &projection {
+            projection.check(isa, order.rows(), units);
+        }
+        ForwardMembers {
+            isa,
+            order,
+            units,
+            projection,
+            ahead,
+            z,
+            recurrent_kernel: self.recurrent_kernel,
+            activations: self.activations,
+            h: Shared::new(self.h),
+            c: Shared::new(self.c),
+            gates,
+            output: self.output,
+            last: Shared::new(self.last),
+            dropout: self.dropout,
+            turn: self.turn,
+            members: Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes())),
+        }
+    }
+}
+
+impl ForwardMembers<'_> {
+    /// How many members there are.
+    pub fn count(&self) -> usize {
+        self.members.count()
+    }
+
+    /// Computes one member's share. All must run at the same time, each once.
+    pub fn run(&self, member: usize) {
+        let member = self.members.get(member);
+        self.isa.dispatch(ForwardMember { pass: self, member });
+    }
+}
+
+struct ForwardMember<'a> {
+    pass: &'a ForwardMembers<'a>,
+    member: Member<'a>,
+}
+
+impl Kernel for ForwardMember<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let order = self.pass.order;
+        let mut scratch = [Scratch::new(), Scratch::new()];
+        let mut step = 0;
+        // The first rank is the longest: where it has ended, all have.
+        let steps = self.member.ranks.clone().next().map_or(0, |rank| order.lengths()[rank]);
+        while step < steps {
+            let mut end = steps;
+            if self.pass.ahead {
+                end = self.steps_ahead(step).min(steps);
+                self.project(simd, step..end);
+            }
+            let first = step;
+            for step in first..end {
+                for panel in self.member.panels(step + self.pass.turn) {
+                    self.panel(simd, step, panel, first, &mut scratch);
+                }
+                self.member.meet();
+            }
+            step = end;
+        }
+    }
+}
+
+impl ForwardMember<'_> {
+    /// The step before which to stop projecting ahead, from `step` on.
+    fn steps_ahead(&self, step: usize) -> usize {
+        let order = self.pass.order;
+        let room = match self.pass.z {
+            Z::Ahead(_, steps) => steps,
+            _ => order.steps(),
+        };
+        let (mut end, mut rows) = (step, 0);
+        while end < order.steps() && end < step + room && rows < AHEAD_ROWS {
+            rows += self.member.among(order.active(end)).len();
+            end += 1;
+        }
+        end
+    }
+
+    /// Where `x · W + b` of a rank at a step stands, with steps computed ahead from `first` on.
+    ///
+    /// # Safety
+    /// The step must be one of those.
+    #[inline(always)]
+    unsafe fn z(&self, step: usize, rank: usize, first: usize) -> *mut f32 {
+        let gates = 4 * self.pass.units;
+        // SAFETY: the caller's promise; `members` checked the room for so many steps of all ranks.
+        unsafe {
+            match &self.pass.z {
+                Z::Whole(z) => z.at((self.pass.order.step(step).start + rank) * gates),
+                Z::Ahead(z, _) => z.at(((step - first) * self.pass.order.batch() + rank) * gates),
+                Z::Given(_) | Z::Nowhere => unreachable!("nothing is computed ahead"),
+            }
+        }
+    }
+
+    /// Computes `x · W + b` of the member's ranks and panels for some steps.
+    #[inline(always)]
+    fn project<S: Simd>(&self, simd: S, steps: Range<usize>) {
+        let mut sums = Scratch::new();
+        for panel in self.member.panels.clone() {
+            let mut places = [(0, 0); MAX_TILE_ROWS];
+            let mut count = 0;
+            for step in steps.clone() {
+                for rank in self.member.among(self.pass.order.active(step)) {
+                    places[count] = (step, rank);
+                    count += 1;
+                    if count == S::TILE_ROWS {
+                        self.project_tile(simd, steps.start, panel, &places[..count], &mut sums);
+                        count = 0;
+                    }
+                }
+            }
+            if count > 0 {
+                self.project_tile(simd, steps.start, panel, &places[..count], &mut sums);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn project_tile<S: Simd>(
+        &self,
+        simd: S,
+        first: usize,
+        panel: usize,
+        places: &[(usize, usize)],
+        sums: &mut Scratch,
+    ) {
+        let pass = self.pass;
+        let Some(projection) = &pass.projection else { return };
+        // SAFETY: `members` checked the projection for all rows; the places are of steps computed ahead from `first` on,
+        // and they and the panel are this member's own.
+        with_rows!(S, places.len(), MR => unsafe {
+            let rows: [(usize, *mut f32); MR] = std::array::from_fn(|r| {
+                let (step, rank) = places[r];
+                (pass.order.step(step).start + rank, self.z(step, rank, first))
+            });
+            projection.store::<S, MR>(simd, panel, pass.units, rows, sums);
+        });
+    }
+
+    /// One step of one panel for the member's ranks.
+    #[inline(always)]
+    fn panel<S: Simd>(&self, simd: S, step: usize, panel: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
+        let ranks = self.member.among(self.pass.order.active(step));
+        for (block, count) in row_blocks::<S>(ranks.len()) {
+            let rank = ranks.start + block;
+            with_rows!(S, count, MR => {
+                self.sums::<S, MR>(simd, step, panel, rank, ahead, scratch);
+                // The usual cell's functions are compiled in, so that they overlap.
+                if self.pass.activations.is_standard() {
+                    self.cells::<S, MR, true>(simd, step, panel, rank, ahead, scratch);
+                } else {
+                    self.cells::<S, MR, false>(simd, step, panel, rank, ahead, scratch);
+                }
+            });
+        }
+    }
+
+    /// Fills the scratches with `h · U` and, where it is not there yet, `x · W` of units `panel LANES ..` for ranks
+    /// `rank .. rank + MR`: sums of their own, which gives the same bits wherever `x · W` comes from, and smaller errors
+    /// than one chain.
+    #[inline(always)]
+    fn sums<S: Simd, const MR: usize>(
+        &self,
+        simd: S,
+        step: usize,
+        panel: usize,
+        rank: usize,
+        ahead: usize,
+        [of_x, of_h]: &mut [Scratch; 2],
+    ) {
+        let pass = self.pass;
+        // SAFETY: `members` checked every length and packing; `rank + MR <= active(step)`, and `panel` is one of the panels.
+        // Nobody writes the states of the step before while this member runs.
+        unsafe {
+            let row = pass.order.step(step).start + rank;
+            for r in 0..MR {
+                self.ask(simd, step, row + r, rank + r, panel * S::LANES, ahead);
+            }
+            if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
+                projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), of_x);
+            }
+            let h = pass.h.at((pass.order.state(step, pass.gates.is_some()) + rank) * pass.units);
+            let h = rows_from(h, pass.units);
+            let kernel = pass.recurrent_kernel.panel(panel).as_ptr();
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, of_h);
+        }
+    }
+
+    /// Asks for what the cell's update reads and writes, which the sums leave time to fetch.
+    #[inline(always)]
+    fn ask<S: Simd>(&self, simd: S, step: usize, row: usize, rank: usize, first: usize, ahead: usize) {
+        let pass = self.pass;
+        // SAFETY: as in `sums`.
+        let z: *const f32 = unsafe {
+            match &pass.z {
+                Z::Nowhere => match pass.gates {
+                    Some(gates) => gates.at(row * 4 * pass.units),
+                    None => return,
+                },
+                Z::Given(rows) => {
+                    if let Some(gates) = pass.gates {
+                        ask_gates(simd, gates.at(row * 4 * pass.units), pass.units, first);
+                    }
+                    rows.at(row)
+                }
+                Z::Whole(_) | Z::Ahead(..) => self.z(step, rank, ahead),
+            }
+        };
+        ask_gates(simd, z, pass.units, first);
+    }
+
+    /// The cell's update of units `panel LANES ..` of ranks `rank .. rank + MR`, from the scratches.
+    ///
+    /// `tanh c` waits for everything before it, so it is taken of all ranks together at the end.
+    #[inline(always)]
+    fn cells<S: Simd, const MR: usize, const STANDARD: bool>(
+        &self,
+        simd: S,
+        step: usize,
+        panel: usize,
+        rank: usize,
+        ahead: usize,
+        scratch: &mut [Scratch; 2],
+    ) {
+        let [of_x, of_h] = scratch;
+        let mut c = [simd.splat(0.0); MR];
+        for (r, c) in c.iter_mut().enumerate() {
+            *c = self.gates::<S, STANDARD>(simd, step, panel, rank + r, ahead, (of_x, of_h, r));
+        }
+        let shown = if STANDARD {
+            activation::tanhs(simd, c)
+        } else {
+            for c in &mut c {
+                *c = self.pass.activations.cell.apply(simd, *c);
+            }
+            c
+        };
+        for (r, &shown) in shown.iter().enumerate() {
+            // SAFETY: `gates` left o in the scratch, in the place of its sum.
+            let o = unsafe { of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1) };
+            self.show(simd, step, panel, rank + r, simd.mul(o, shown));
+        }
+    }
+
+    /// The gates of one rank from row `r` of the scratches; leaves o there and returns `c`.
+    #[inline(always)]
+    fn gates<S: Simd, const STANDARD: bool>(
+        &self,
+        simd: S,
+        step: usize,
+        panel: usize,
+        rank: usize,
+        ahead: usize,
+        (of_x, of_h, r): (&Scratch, &mut Scratch, usize),
+    ) -> S::V {
+        let pass = self.pass;
+        let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
+        let first = panel * S::LANES;
+        let count = S::LANES.min(units - first);
+        let row = order.step(step).start + rank;
+        let before = (order.state(step, training) + rank) * units + first;
+        let after = (order.state(step + 1, training) + rank) * units + first;
+        let Activations { cell, gate } = pass.activations;
+        // SAFETY: as in `sums`, which filled row `r` of the scratches; `first + count <= units`. What is written belongs to
+        // this member's ranks and panels.
+        unsafe {
+            let mut z: [S::V; PANEL_VECTORS] = match (&pass.z, &pass.projection) {
+                (Z::Nowhere, Some(projection)) => [
+                    projection.z(simd, panel, r, 0, of_x),
+                    projection.z(simd, panel, r, 1, of_x),
+                    projection.z(simd, panel, r, 2, of_x),
+                    projection.z(simd, panel, r, 3, of_x),
+                ],
+                (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
+                (Z::Given(rows), _) => gates_of(simd, rows.at(row), units, first, count),
+                (Z::Whole(_) | Z::Ahead(..), _) => gates_of(simd, self.z(step, rank, ahead), units, first, count),
+            };
+            for (gate, z) in z.iter_mut().enumerate() {
+                *z = simd.add(*z, of_h.vector::<S, PANEL_VECTORS>(simd, r, gate));
+            }
+            let [i, f, g, o] = if STANDARD {
+                activation::gates(simd, z)
+            } else {
+                [gate.apply(simd, z[0]), gate.apply(simd, z[1]), cell.apply(simd, z[2]), gate.apply(simd, z[3])]
+            };
+            if let Some(gates) = pass.gates {
+                let at = gates.at(row * 4 * units + first);
+                for (n, value) in [i, f, g, o].into_iter().enumerate() {
+                    store(simd, value, at.add(n * units), count);
+                }
+            }
+            of_h.replace::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1, o);
+            let c = simd.mul_add(f, load(simd, pass.c.at(before), count), simd.mul(i, g));
+            store(simd, c, pass.c.at(after), count);
+            c
+        }
+    }
+
+    /// Writes `h` of one rank wherever it goes.
+    #[inline(always)]
+    fn show<S: Simd>(&self, simd: S, step: usize, panel: usize, rank: usize, h: S::V) {
+        let pass = self.pass;
+        let (order, units) = (pass.order, pass.units);
+        let first = panel * S::LANES;
+        let count = S::LANES.min(units - first);
+        let after = (order.state(step + 1, pass.gates.is_some()) + rank) * units + first;
+        // SAFETY: as in `gates`.
+        unsafe {
+            let carried = match pass.dropout {
+                Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add(rank * units + first), count)),
+                None => h,
+            };
+            store(simd, carried, pass.h.at(after), count);
+            if let Some(output) = &pass.output {
+                let place = order.outputs()[order.step(step).start + rank];
+                store(simd, h, output.at(place as usize).add(first), count);
+            }
+            if step + 1 == order.lengths()[rank] {
+                store(simd, h, pass.last.at(order.sequences()[rank] as usize * units + first), count);
+            }
+        }
+    }
+}

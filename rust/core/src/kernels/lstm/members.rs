@@ -1,0 +1,70 @@
+//! How a pass is shared by threads.
+
+use std::ops::Range;
+
+use crate::parallel::Barrier;
+
+/// The members of a pass: one for each pair of a run of ranks and a run of panels.
+pub(super) struct Members {
+    ranks: Vec<Range<usize>>,
+    panels: Vec<Range<usize>>,
+    /// One for each run of ranks.
+    barriers: Vec<Barrier>,
+}
+
+impl Members {
+    /// Of `ranks`, which together are `0..batch`, times `columns` runs of the panels, or fewer where there are not so many.
+    ///
+    /// # Panics
+    /// Where the ranks are not those.
+    pub(super) fn new(ranks: Vec<Range<usize>>, batch: usize, columns: usize, panels: usize) -> Members {
+        assert!(ranks.first().is_some_and(|first| first.start == 0));
+        assert!(ranks.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert!(ranks.last().is_some_and(|last| last.end == batch));
+        let columns = columns.clamp(1, panels.max(1));
+        Members {
+            barriers: ranks.iter().map(|_| Barrier::new(columns)).collect(),
+            ranks,
+            panels: (0..columns).map(|i| i * panels / columns..(i + 1) * panels / columns).collect(),
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.ranks.len() * self.panels.len()
+    }
+
+    pub(super) fn get(&self, member: usize) -> Member<'_> {
+        let (part, column) = (member / self.panels.len(), member % self.panels.len());
+        Member {
+            ranks: self.ranks[part].clone(),
+            panels: self.panels[column].clone(),
+            barrier: (self.panels.len() > 1).then(|| &self.barriers[part]),
+        }
+    }
+}
+
+/// One member's share.
+pub(super) struct Member<'a> {
+    pub(super) ranks: Range<usize>,
+    pub(super) panels: Range<usize>,
+    barrier: Option<&'a Barrier>,
+}
+
+impl Member<'_> {
+    /// The panels, there and back in turn: what was read last is still in the cache, where all of it does not fit.
+    pub(super) fn panels(&self, turn: usize) -> impl Iterator<Item = usize> {
+        let Range { start, end } = self.panels;
+        (start..end).map(move |panel| if turn.is_multiple_of(2) { panel } else { start + end - 1 - panel })
+    }
+
+    /// The ranks among the first `active`.
+    pub(super) fn among(&self, active: usize) -> Range<usize> {
+        self.ranks.start..self.ranks.end.min(active).max(self.ranks.start)
+    }
+
+    pub(super) fn meet(&self) {
+        if let Some(barrier) = self.barrier {
+            barrier.wait();
+        }
+    }
+}

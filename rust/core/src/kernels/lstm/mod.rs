@@ -1,0 +1,93 @@
+//! The LSTM cell over whole sequences, forward and backward.
+//!
+//! With `z = x_t · W + h_{t-1} · U + b`, cut into the gates i, f, c and o,
+//!
+//! ```text
+//! i = σ(z_i)   f = σ(z_f)   g = tanh(z_c)   o = σ(z_o)
+//! c_t = f · c_{t-1} + i · g                 h_t = o · tanh(c_t)
+//! ```
+//!
+//! (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; gate order as in Keras.)
+//! A register tile holds the four gates of the same units, so that the cell's update runs on it and `z` never reaches
+//! memory. Steps are taken in an [`Order`] of those that count; a *rank* is a sequence's number in it.
+//!
+//! A pass is shared by *members*, one a thread, each with some ranks and some columns. Members with other ranks never
+//! wait for each other; those with other columns of the same ranks meet after every step. Every sum has one order, so its
+//! bits do not depend on the members.
+
+mod backward;
+mod forward;
+mod members;
+mod projection;
+
+pub use backward::{Backward, BackwardMembers};
+pub use forward::{Forward, ForwardMembers, Input};
+pub use projection::{Project, Projection};
+
+use super::accumulate::{PANEL_VECTORS, load};
+use super::activation::Activation;
+use super::pack::PackedMatrix;
+use crate::simd::{Isa, Simd};
+
+/// The two activation functions of a cell.
+#[derive(Clone, Copy, Debug)]
+pub struct Activations {
+    /// Of the candidate and of the cell state: `tanh` unless said otherwise.
+    pub cell: Activation,
+    /// Of the gates i, f and o: `σ` unless said otherwise.
+    pub gate: Activation,
+}
+
+impl Activations {
+    fn is_standard(self) -> bool {
+        (self.cell, self.gate) == (Activation::Tanh, Activation::Sigmoid)
+    }
+}
+
+fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
+    let padded = units.div_ceil(isa.lanes()) * isa.lanes() * PANEL_VECTORS;
+    assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, padded));
+}
+
+/// Asks for the gates of units from `first` on in a row of `4 units`.
+#[inline(always)]
+fn ask_gates<S: Simd>(simd: S, row: *const f32, units: usize, first: usize) {
+    for gate in 0..PANEL_VECTORS {
+        simd.prefetch(row.wrapping_add(gate * units + first));
+    }
+}
+
+/// Addresses of rows `stride` apart.
+#[inline(always)]
+fn rows_from<const MR: usize>(first: *const f32, stride: usize) -> [*const f32; MR] {
+    // A loop, not a closure: see `kernels`.
+    let mut rows = [first; MR];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = first.wrapping_add(r * stride);
+    }
+    rows
+}
+
+/// The gates of units `first .. first + count` in a row of `4 units`.
+///
+/// # Safety
+/// The row must be readable, `first + count <= units`.
+#[inline(always)]
+unsafe fn gates_of<S: Simd>(
+    simd: S,
+    row: *const f32,
+    units: usize,
+    first: usize,
+    count: usize,
+) -> [S::V; PANEL_VECTORS] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let row = row.add(first);
+        [
+            load(simd, row, count),
+            load(simd, row.add(units), count),
+            load(simd, row.add(2 * units), count),
+            load(simd, row.add(3 * units), count),
+        ]
+    }
+}

@@ -1,0 +1,130 @@
+//! `x · W + b`
+
+use super::check_gates;
+use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
+use crate::kernels::pack::PackedMatrix;
+use crate::kernels::rows::Rows;
+use crate::kernels::shared::Shared;
+use crate::kernels::volume;
+use crate::simd::{Isa, Kernel, Simd};
+
+/// `x · W + b`
+#[derive(Clone, Copy)]
+pub struct Projection<'a> {
+    /// `x`: row `n` of the order takes row `n` of these.
+    pub x: Rows<'a>,
+    /// `W`, packed by gates.
+    pub kernel: &'a PackedMatrix,
+    /// `b`, packed by gates; a matrix of one row.
+    pub bias: &'a PackedMatrix,
+}
+
+impl Projection<'_> {
+    pub(super) fn check(&self, isa: Isa, rows: usize, units: usize) {
+        self.x.check(rows, self.kernel.depth());
+        check_gates(isa, self.kernel, self.kernel.depth(), units);
+        check_gates(isa, self.bias, 1, units);
+    }
+
+    /// Fills `sums` with `x · W` of a panel, for the rows of `x` given.
+    ///
+    /// # Safety
+    /// [`Projection::check`] must have passed for those rows; `panel` must be one of the panels.
+    #[inline(always)]
+    pub(super) unsafe fn sum<S: Simd, const MR: usize>(
+        &self,
+        simd: S,
+        panel: usize,
+        rows: [usize; MR],
+        sums: &mut Scratch,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = rows.map(|row| self.x.at(row));
+            let kernel = self.kernel.panel(panel).as_ptr();
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, sums);
+        }
+    }
+
+    /// `x · W + b` of a gate, for row `r` of the sums.
+    ///
+    /// # Safety
+    /// [`Projection::sum`] must have filled the sums with this panel and more than `r` rows.
+    #[inline(always)]
+    pub(super) unsafe fn z<S: Simd>(&self, simd: S, panel: usize, r: usize, gate: usize, sums: &Scratch) -> S::V {
+        // SAFETY: the caller's promise; `check` saw that the bias is packed by gates.
+        unsafe {
+            let bias = simd.load(self.bias.panel(panel).as_ptr().add(gate * S::LANES));
+            simd.add(sums.vector::<S, PANEL_VECTORS>(simd, r, gate), bias)
+        }
+    }
+
+    /// Writes `x · W + b` of a panel to rows of `4 units`.
+    ///
+    /// # Safety
+    /// As for [`Projection::sum`]; the rows must be writable.
+    #[inline(always)]
+    pub(super) unsafe fn store<S: Simd, const MR: usize>(
+        &self,
+        simd: S,
+        panel: usize,
+        units: usize,
+        rows: [(usize, *mut f32); MR],
+        sums: &mut Scratch,
+    ) {
+        let first = panel * S::LANES;
+        let count = S::LANES.min(units - first);
+        // SAFETY: `first + count <= units`; the caller's promise.
+        unsafe {
+            self.sum(simd, panel, rows.map(|(row, _)| row), sums);
+            for (r, (_, target)) in rows.into_iter().enumerate() {
+                for gate in 0..PANEL_VECTORS {
+                    store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count);
+                }
+            }
+        }
+    }
+}
+
+/// A projection of rows before any pass: [`Input::Given`] takes what it makes.
+pub struct Project<'a> {
+    /// What.
+    pub projection: Projection<'a>,
+    /// How many rows.
+    pub rows: usize,
+    /// Units.
+    pub units: usize,
+    /// `rows x 4 units`: i, f, c and o.
+    pub z: &'a mut [f32],
+}
+
+impl Project<'_> {
+    /// Computes it.
+    ///
+    /// # Panics
+    /// Where sizes and slices do not fit.
+    pub fn run(self, isa: Isa) {
+        self.projection.check(isa, self.rows, self.units);
+        assert_eq!(self.z.len(), volume(&[self.rows, 4, self.units]));
+        isa.dispatch(self);
+    }
+}
+
+impl Kernel for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let z = Shared::new(self.z);
+        let mut sums = Scratch::new();
+        for panel in 0..self.units.div_ceil(S::LANES) {
+            for (row, rows) in row_blocks::<S>(self.rows) {
+                // SAFETY: `run` checked the sizes; `row + rows <= self.rows`.
+                with_rows!(S, rows, MR => unsafe {
+                    let rows = std::array::from_fn(|r| (row + r, z.at((row + r) * 4 * self.units)));
+                    self.projection.store::<S, MR>(simd, panel, self.units, rows, &mut sums);
+                });
+            }
+        }
+    }
+}
