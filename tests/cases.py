@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from gradients import gradients
 
 ROWS, STEPS, FEATURES, UNITS, VOCABULARY, DIMENSIONS, CLASSES = 5, 6, 3, 4, 11, 3, 3
-GRADIENT_RATE = 1024.0
 
 
 def generator(name: str) -> np.random.Generator:
@@ -60,6 +60,10 @@ def _classifier(keras: Any, **lstm: Any) -> list[Any]:
     return [_embed(keras), keras.layers.LSTM(UNITS, **lstm), keras.layers.Dense(CLASSES, activation="softmax")]
 
 
+def _masked_classifier(keras: Any, *layers: Any) -> list[Any]:
+    return [_embed(keras, mask_zero=True), *layers, keras.layers.Dense(CLASSES, activation="softmax")]
+
+
 def _series(keras: Any, *, head: Any = None, **lstm: Any) -> list[Any]:
     return [
         keras.layers.Input((STEPS, FEATURES)),
@@ -101,11 +105,7 @@ CASES: dict[str, Case] = {
         lambda keras: "adam",
     ),
     "program_masked": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
-            keras.layers.RNN(keras.layers.LSTMCell(UNITS)),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        lambda keras: _masked_classifier(keras, keras.layers.RNN(keras.layers.LSTMCell(UNITS))),
         MASKED_TOKENS,
         ONE_HOT,
         CATEGORICAL,
@@ -113,21 +113,13 @@ CASES: dict[str, Case] = {
     "lstm": Case(_series, SERIES, ONE_HOT, CATEGORICAL),
     "return_sequences": Case(lambda keras: _series(keras, return_sequences=True), SERIES, STEP_ONE_HOT, CATEGORICAL),
     "masked_sequences": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
-            keras.layers.LSTM(UNITS, return_sequences=True),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        lambda keras: _masked_classifier(keras, keras.layers.LSTM(UNITS, return_sequences=True)),
         MASKED_TOKENS,
         STEP_LABELS,
         SPARSE,
     ),
     "masked_sequences_weighted": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
-            keras.layers.LSTM(UNITS, return_sequences=True),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        lambda keras: _masked_classifier(keras, keras.layers.LSTM(UNITS, return_sequences=True)),
         MASKED_TOKENS,
         STEP_LABELS,
         SPARSE,
@@ -169,12 +161,9 @@ CASES: dict[str, Case] = {
         lambda keras: _series(keras, go_backwards=True, return_sequences=True), SERIES, STEP_ONE_HOT, CATEGORICAL
     ),
     "go_backwards_masked": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
-            keras.layers.LSTM(UNITS, go_backwards=True, return_sequences=True),
-            keras.layers.LSTM(UNITS),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        lambda keras: _masked_classifier(
+            keras, keras.layers.LSTM(UNITS, go_backwards=True, return_sequences=True), keras.layers.LSTM(UNITS)
+        ),
         MASKED_TOKENS,
         ONE_HOT,
         CATEGORICAL,
@@ -295,32 +284,25 @@ CASES: dict[str, Case] = {
         lambda keras: _both_ways(keras, merge_mode="ave", return_sequences=True), SERIES, STEP_TARGETS, MSE
     ),
     "bidirectional_masked": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
-            keras.layers.Bidirectional(keras.layers.LSTM(UNITS)),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        lambda keras: _masked_classifier(keras, keras.layers.Bidirectional(keras.layers.LSTM(UNITS))),
         MASKED_TOKENS,
         ONE_HOT,
         CATEGORICAL,
     ),
     "bidirectional_masked_sequences": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
-            keras.layers.Bidirectional(keras.layers.LSTM(UNITS, return_sequences=True), merge_mode="sum"),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        lambda keras: _masked_classifier(
+            keras, keras.layers.Bidirectional(keras.layers.LSTM(UNITS, return_sequences=True), merge_mode="sum")
+        ),
         MASKED_TOKENS,
         STEP_LABELS,
         SPARSE,
     ),
     "bidirectional_masked_stack": Case(
-        lambda keras: [
-            _embed(keras, mask_zero=True),
+        lambda keras: _masked_classifier(
+            keras,
             keras.layers.Bidirectional(keras.layers.LSTM(UNITS, return_sequences=True)),
             keras.layers.Bidirectional(keras.layers.LSTM(3)),
-            keras.layers.Dense(CLASSES, activation="softmax"),
-        ],
+        ),
         MASKED_TOKENS,
         ONE_HOT,
         CATEGORICAL,
@@ -464,11 +446,8 @@ def run(keras: Any, name: str) -> dict[str, np.ndarray]:
     model.set_weights(before)
     result = {"output": np.asarray(model.predict(case.x, verbose=0))}
 
-    # A large learning rate keeps the gradient's digits in the difference of the weights.
-    model.compile(loss=case.loss(keras), optimizer=keras.optimizers.SGD(GRADIENT_RATE))
-    model.train_on_batch(case.x, case.y, sample_weight=case.sample_weight)
-    for index, (old, new) in enumerate(zip(before, model.get_weights(), strict=True)):
-        result[f"gradient_{index}"] = (old.astype(np.float64) - new) / GRADIENT_RATE
+    for index, gradient in enumerate(gradients(keras, model, case.loss(keras), case.x, case.y, case.sample_weight)):
+        result[f"gradient_{index}"] = gradient
 
     model.set_weights(before)
     model.compile(loss=case.loss(keras), optimizer=case.optimizer(keras))

@@ -107,31 +107,39 @@ def test_a_forked_child_computes() -> None:
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
 
 
-@pytest.mark.parametrize("isa", available_isas())
-def test_an_instruction_set_can_be_forced(isa: str) -> None:
-    """Each that this machine has trains to the numbers of the best one."""
-    script = """
+def trained(rows: int, steps: int, features: int, units: int, shown: str, **environment: str) -> list[str]:
+    """The words of `print({shown})` in a process with these variables, after two epochs of a `model`."""
+    script = f"""
         import numpy as np
         import lstm_rs as tf
 
         tf.keras.utils.set_random_seed(3)
         random = np.random.default_rng(3)
-        x, y = random.normal(size=(21, 9, 7)).astype("f4"), random.normal(size=(21, 2)).astype("f4")
-        model = tf.keras.Sequential([tf.keras.Input((9, 7)), tf.keras.layers.LSTM(19), tf.keras.layers.Dense(2)])
+        x = random.normal(size=({rows}, {steps}, {features})).astype("f4")
+        y = random.normal(size=({rows}, 2)).astype("f4")
+        layers = tf.keras.layers
+        model = tf.keras.Sequential([layers.Input(({steps}, {features})), layers.LSTM({units}), layers.Dense(2)])
         model.compile(loss="mse", optimizer="adam")
         model.fit(x, y, epochs=2, verbose=0)
-        print(tf.isa(), *model.predict(x, verbose=0).ravel().tolist())
+        print({shown})
     """
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout.split()
+
+
+@pytest.mark.parametrize("isa", available_isas())
+def test_an_instruction_set_can_be_forced(isa: str) -> None:
+    """Each that this machine has trains to the numbers of the best one."""
 
     def numbers(forced: str) -> tuple[str, np.ndarray]:
-        found = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script)],
-            env={**os.environ, "LSTM_RS_ISA": forced},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        name, *values = found.stdout.split()
+        shown = "tf.isa(), *model.predict(x, verbose=0).ravel().tolist()"
+        name, *values = trained(21, 9, 7, 19, shown, LSTM_RS_ISA=forced)
         return name, np.array(values, dtype=float)
 
     used, values = numbers(isa)
@@ -141,31 +149,13 @@ def test_an_instruction_set_can_be_forced(isa: str) -> None:
 
 def test_the_number_of_threads_can_be_set_from_outside() -> None:
     """`LSTM_RS_NUM_THREADS` is what counts, and no bit of what is trained depends on it."""
-    script = """
-        import numpy as np
-        import lstm_rs as tf
-
-        tf.keras.utils.set_random_seed(3)
-        random = np.random.default_rng(3)
-        x, y = random.normal(size=(43, 17, 24)).astype("f4"), random.normal(size=(43, 2)).astype("f4")
-        model = tf.keras.Sequential([tf.keras.Input((17, 24)), tf.keras.layers.LSTM(70), tf.keras.layers.Dense(2)])
-        model.compile(loss="mse", optimizer="adam")
-        model.fit(x, y, epochs=2, verbose=0)
-        print(tf.num_threads(), *(weight.tobytes().hex() for weight in model.get_weights()))
-    """
-    trained = set()
+    shown = "tf.num_threads(), *(weight.tobytes().hex() for weight in model.get_weights())"
+    seen = set()
     for threads in ("1", "2", "3", "5"):
-        found = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script)],
-            env={**os.environ, "LSTM_RS_NUM_THREADS": threads},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        used, weights = found.stdout.split(maxsplit=1)
+        used, *weights = trained(43, 17, 24, 70, shown, LSTM_RS_NUM_THREADS=threads)
         assert used == threads
-        trained.add(weights)
-    assert len(trained) == 1
+        seen.add(tuple(weights))
+    assert len(seen) == 1
 
 
 def test_too_many_threads() -> None:

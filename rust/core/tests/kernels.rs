@@ -392,6 +392,16 @@ fn softmax_of_rows() {
     }
 }
 
+/// All members of a pass, each on a thread of its own: they wait for one another.
+fn together(members: usize, run: impl Fn(usize) + Sync) {
+    std::thread::scope(|scope| {
+        for member in 0..members {
+            let run = &run;
+            scope.spawn(move || run(member));
+        }
+    });
+}
+
 /// One LSTM forward and backward on a kernel, with the weights packed for it.
 #[test]
 fn lstm_at_tile_edges() {
@@ -477,14 +487,7 @@ fn lstm_at_tile_edges() {
                         turn: 0,
                     }
                     .members(order.parts(parts, 1), columns);
-                    std::thread::scope(|scope| {
-                        (0..pass.count()).for_each(|member| {
-                            drop(scope.spawn({
-                                let pass = &pass;
-                                move || pass.run(member)
-                            }))
-                        });
-                    });
+                    together(pass.count(), |member| pass.run(member));
                     drop(pass);
                     if with_output {
                         assert_close(&what, &output, &expected, 2e-6);
@@ -529,14 +532,7 @@ fn lstm_at_tile_edges() {
                         wants_initial: true,
                     }
                     .members(order.parts(parts, 1), columns);
-                    std::thread::scope(|scope| {
-                        (0..pass.count()).for_each(|member| {
-                            drop(scope.spawn({
-                                let pass = &pass;
-                                move || pass.run(member)
-                            }))
-                        });
-                    });
+                    together(pass.count(), |member| pass.run(member));
                     drop(pass);
                     for (got, expected) in [(&dh, &gradients[0]), (&dc, &gradients[1])] {
                         let expected: Vec<f32> = expected.iter().map(|&x| x as f32).collect();
