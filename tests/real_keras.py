@@ -25,6 +25,6 @@ def real_keras() -> Any:
         def apply_dense(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
             return apply(self, [tensorflow.convert_to_tensor(grad) for grad in grads], trainable_variables)
 
-        apply_dense.stock = apply  # type: ignore[attr-defined]
+        apply_dense.stock = apply
         keras.optimizers.Optimizer.apply = apply_dense
     return keras

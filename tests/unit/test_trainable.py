@@ -158,7 +158,7 @@ def test_a_layers_weights_are_had_alone() -> None:
             calls.append((start, start + len(weights)))
 
     calls: list[tuple[int, int]] = []
-    place = WeightSlice(Engine(), 1, 2)  # type: ignore[arg-type]
+    place = WeightSlice(Engine(), 1, 2)
     place.set(place.get(), "layer 'b'")
     place.weights()[0].assign([2.0])
     assert calls == [(1, 2)] * 3
