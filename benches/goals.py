@@ -82,11 +82,7 @@ def _train(results: list[Result]) -> Iterable[Goal]:
         ratio = result.ratio(keras) if keras else None
         name = f"train {result.name}, to {keras or 'the better Keras backend'}"
         yield _at_least(name, AGAINST_KERAS[result.name], ratio, "x")
-    for result in results:
-        model = result.case.model
-        if model.units >= 128 and model.batch >= 16:
-            name = f"train {result.name}, of the FMA peak"
-            yield _at_least(name, TRAINING_PEAK, result.percent_of_peak(OURS), "%")
+    yield from _of_the_peak(results, TRAINING_PEAK, 16)
 
 
 def _infer(results: list[Result]) -> Iterable[Goal]:
@@ -98,11 +94,16 @@ def _infer(results: list[Result]) -> Iterable[Goal]:
         rival = result.fastest(result.rivals())
         ratio = result.ratio(rival) if rival else None
         yield _at_least(f"infer {result.name}, to {rival or 'the fastest peer'}", 1.0, ratio, "x")
+    yield from _of_the_peak(results, INFERENCE_PEAK, 32)
+
+
+def _of_the_peak(results: list[Result], goal: float, least_batch: int) -> Iterable[Goal]:
+    """For what is large enough to come near it."""
     for result in results:
         model = result.case.model
-        if model.units >= 128 and model.batch >= 32:
-            name = f"infer {result.name}, of the FMA peak"
-            yield _at_least(name, INFERENCE_PEAK, result.percent_of_peak(OURS), "%")
+        if model.units >= 128 and model.batch >= least_batch:
+            name = f"{result.kind} {result.name}, of the FMA peak"
+            yield _at_least(name, goal, result.percent_of_peak(OURS), "%")
 
 
 def _stream(results: list[Result]) -> Iterable[Goal]:

@@ -1,6 +1,6 @@
 """The models that are measured, and the work that each takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lengths import mean_length
 
@@ -61,34 +61,22 @@ class Model:
         return total / 1e9
 
 
-_CATEGORICAL = "categorical_crossentropy"
+_SEED = Model(
+    "seed",
+    "V20000 E128, RNN(LSTMCell 128), Dense 2",
+    32,
+    200,
+    128,
+    128,
+    cell=True,
+    vocabulary=20_000,
+    outputs=2,
+    loss="categorical_crossentropy",
+)
 
 TRAINED = (
-    Model(
-        "seed",
-        "V20000 E128, RNN(LSTMCell 128), Dense 2",
-        32,
-        200,
-        128,
-        128,
-        cell=True,
-        vocabulary=20_000,
-        outputs=2,
-        loss=_CATEGORICAL,
-    ),
-    Model(
-        "masked-seed",
-        "the same, masked, real lengths",
-        32,
-        200,
-        128,
-        128,
-        cell=True,
-        vocabulary=20_000,
-        masked=True,
-        outputs=2,
-        loss=_CATEGORICAL,
-    ),
+    _SEED,
+    replace(_SEED, name="masked-seed", label="the same, masked, real lengths", masked=True),
     Model(
         "bilstm",
         "V20000 E128, 2 x BiLSTM 64, Dense 2",

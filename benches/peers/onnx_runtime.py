@@ -1,5 +1,7 @@
 """ONNX Runtime: inference."""
 
+from functools import partial
+
 import numpy as np
 import onnxruntime
 from cases import Case
@@ -7,6 +9,7 @@ from data import Array, Data, Weights
 
 from peers import onnx_models
 from peers.base import Library, Variant
+from peers.onnx_variants import by_threads, inference
 
 
 def open_library(peer: str, threads: int) -> Library:
@@ -21,35 +24,20 @@ class OnnxRuntime(Library):
         self.threads = threads
 
     def _sessions(self, model: bytes) -> dict[str, onnxruntime.InferenceSession]:
-        sessions = {}
-        for count in {self.threads, 1}:
+        def session(threads: int) -> onnxruntime.InferenceSession:
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = count
+            options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
             options.log_severity_level = 3
             options.add_session_config_entry("session.set_denormal_as_zero", "1")
-            name = f"{count} thread{'s'[: count != 1]}"
-            sessions[name] = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return sessions
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+        return by_threads(self.threads, session)
 
     def infer(self, case: Case, data: Data, weights: Weights) -> list[Variant]:
         """`session.run`, batch by batch."""
-        x = data.x if data.lengths is None else data.padded_behind()
-        batches = onnx_models.inputs(case.model, x, data.lengths)
-
-        def variant(name: str, session: onnxruntime.InferenceSession) -> Variant:
-            def run(calls: int) -> None:
-                for batch in batches[:calls]:
-                    session.run(None, batch)
-
-            def output() -> Array:
-                y = np.asarray(session.run(None, batches[0])[0])
-                return y.swapaxes(0, 1) if case.model.sequences else y
-
-            return Variant(name, run, output)
-
         sessions = self._sessions(onnx_models.network(case.model, weights))
-        return [variant(name, session) for name, session in sessions.items()]
+        return inference(case, data, {name: partial(session.run, None) for name, session in sessions.items()})
 
     def stream(self, case: Case, data: Data, weights: Weights) -> list[Variant]:
         """`session.run` with the states fed back, and the same through bound buffers."""

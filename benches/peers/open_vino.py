@@ -1,5 +1,7 @@
 """OpenVINO: inference."""
 
+from functools import partial
+
 import numpy as np
 import openvino
 from cases import Case
@@ -7,6 +9,7 @@ from data import Array, Data, Weights
 
 from peers import onnx_models
 from peers.base import Library, Variant
+from peers.onnx_variants import by_threads, inference
 
 
 def open_library(peer: str, threads: int) -> Library:
@@ -22,39 +25,28 @@ class OpenVino(Library):
         self.core = openvino.Core()
 
     def _requests(self, model: bytes) -> dict[str, openvino.InferRequest]:
-        requests = {}
-        for count in {self.threads, 1}:
+        def request(threads: int) -> openvino.InferRequest:
             compiled = self.core.compile_model(
                 self.core.read_model(model=model),
                 "CPU",
                 {
                     "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_NUM_THREADS": count,
+                    "INFERENCE_NUM_THREADS": threads,
                     # It would take bfloat16 by itself where the processor has it.
                     "INFERENCE_PRECISION_HINT": "f32",
                 },
             )
-            requests[f"{count} thread{'s'[: count != 1]}"] = compiled.create_infer_request()
-        return requests
+            return compiled.create_infer_request()
+
+        return by_threads(self.threads, request)
 
     def infer(self, case: Case, data: Data, weights: Weights) -> list[Variant]:
         """`request.infer`, batch by batch, without copies of inputs and outputs."""
-        x = data.x if data.lengths is None else data.padded_behind()
-        batches = onnx_models.inputs(case.model, x, data.lengths)
-
-        def variant(name: str, request: openvino.InferRequest) -> Variant:
-            def run(calls: int) -> None:
-                for batch in batches[:calls]:
-                    request.infer(batch, share_inputs=True, share_outputs=True)
-
-            def output() -> Array:
-                y = np.array(request.infer(batches[0])[0])
-                return y.swapaxes(0, 1) if case.model.sequences else y
-
-            return Variant(name, run, output)
-
         requests = self._requests(onnx_models.network(case.model, weights))
-        return [variant(name, request) for name, request in requests.items()]
+        calls = {
+            name: partial(request.infer, share_inputs=True, share_outputs=True) for name, request in requests.items()
+        }
+        return inference(case, data, calls)
 
     def stream(self, case: Case, data: Data, weights: Weights) -> list[Variant]:
         """Buffers that request and Python share; the new states are copied over the old ones."""
