@@ -8,6 +8,8 @@ mod barrier;
 #[forbid(unsafe_code)]
 mod count;
 #[forbid(unsafe_code)]
+mod cpu;
+#[forbid(unsafe_code)]
 mod spin;
 mod team;
 

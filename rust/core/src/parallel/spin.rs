@@ -21,6 +21,11 @@ pub(super) fn set_crowded(crowded: bool) {
     PATIENCE_NOW.store(if crowded { PATIENCE_CROWDED } else { PATIENCE }, Ordering::Relaxed);
 }
 
+/// Whether there are more threads than CPUs.
+pub(super) fn is_crowded() -> bool {
+    PATIENCE_NOW.load(Ordering::Relaxed) == PATIENCE_CROWDED
+}
+
 /// A yield that takes longer has left the CPU to another program that computes, for a slice of some milliseconds.
 const LONG_YIELD: Duration = Duration::from_micros(500);
 

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::barrier::BROKEN;
 use super::count;
+use super::cpu;
 use super::spin::{self, Spin};
 use super::{WORTH_SHARING, WORTH_WAKING};
 use crate::simd::FlushDenormals;
@@ -60,6 +61,8 @@ struct Shared {
     /// The region's work. The caller writes it while no region is open and all who joined the last have left it; the
     /// workers read it while they are in one.
     work: UnsafeCell<Option<*const Work<'static>>>,
+    /// The CPU that the caller runs on, as far as it is known.
+    caller: AtomicUsize,
     /// The first panic of the region.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// Worker `i + 1`'s.
@@ -147,6 +150,12 @@ impl Shared {
                 spin.pause();
             };
             self.wake(member, members);
+            if let Some(cpu) = cpu::current()
+                && cpu == self.caller.load(Ordering::Relaxed)
+                && !spin::is_crowded()
+            {
+                cpu::leave(cpu);
+            }
             // SAFETY: this worker has joined an open region: nobody writes `work` until it says that it has finished.
             let work = unsafe { *self.work.get() }.expect("an open region has work");
             // SAFETY: `Pool::region` keeps the work alive until everyone who joined has finished.
@@ -194,6 +203,7 @@ impl Pool {
             state: Padded(AtomicU64::new(0)),
             finished: Padded(AtomicUsize::new(0)),
             work: UnsafeCell::new(None),
+            caller: AtomicUsize::new(usize::MAX),
             panic: Mutex::new(None),
             beds,
         });
@@ -239,6 +249,7 @@ impl Pool {
         let work_erased = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) };
         // SAFETY: the last region is closed and those who joined it have left, so that nobody reads.
         unsafe { *shared.work.get() = Some(work_erased) };
+        shared.caller.store(cpu::current().unwrap_or(usize::MAX), Ordering::Relaxed);
         let number = state::number(shared.state.0.load(Ordering::Relaxed)).wrapping_add(1);
         shared.state.0.store(state::open(number, members), Ordering::SeqCst);
         if wake {
