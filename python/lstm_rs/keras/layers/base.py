@@ -90,6 +90,8 @@ class Layer(Described):
         self.calls: list[Call] = []
         self._network: weakref.ref[Network] | None = None
         self.alone: Alone | None = None
+        self.holder: Layer | None = None
+        """The layer with whose weights this one's lie, if it is inside one."""
 
     @property
     def trainable(self) -> bool:
@@ -227,6 +229,8 @@ class Layer(Described):
         if before is not None and before is not network:
             before.is_shared = network.is_shared = True
         self._network = weakref.ref(network)
+        for part in self.walk():
+            part.holder = None if part is self else self
         self.adopted(network.place(self), shape)
 
     def moves(self, network: Network) -> None:
@@ -241,25 +245,23 @@ class Layer(Described):
 
     @property
     def input(self) -> Any:
-        """The symbolic tensor, or list of them, that the layer was called on.
+        """The symbolic tensor, or list of them, that the layer was first called on.
 
         Raises:
-            AttributeError: where it was not called on any, or several times.
+            AttributeError: where it was not called on any.
         """
-        inputs = self._only_call("input").inputs
+        inputs = self._first_call("input").inputs
         return inputs if len(inputs) > 1 else inputs[0]
 
     @property
     def output(self) -> Any:
-        """The symbolic tensor, or list of them, that the layer's call returned; errors as for `input`."""
-        outputs = self._only_call("output").outputs
+        """The symbolic tensor, or list of them, that the layer's first call returned; errors as for `input`."""
+        outputs = self._first_call("output").outputs
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def _only_call(self, what: str) -> Call:
-        if len(self.calls) != 1:
-            raise AttributeError(
-                f"Layer '{self.name}' has no defined {what}: it was called {len(self.calls)} times on symbolic tensors."
-            )
+    def _first_call(self, what: str) -> Call:
+        if not self.calls:
+            raise AttributeError(f"Layer '{self.name}' was never called and thus has no defined {what}.")
         return self.calls[0]
 
     def __call__(self, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:

@@ -31,6 +31,7 @@ class Network:
     """
 
     def __init__(self, config: Config, layers: Sequence[Layer], input_shapes: Sequence[Shape], seed: int) -> None:
+        _check_holders(layers)
         self.engine = Engine(json.dumps(drawable(config)), list(input_shapes), seed)
         self.is_shared = False
         specs = weight_specs(self.engine)
@@ -79,7 +80,18 @@ class Network:
             return
         self.fetch()
         for layer in self._places:
-            layer.moved(self)
+            layer.moves(self)
+
+
+def _check_holders(layers: Sequence[Layer]) -> None:
+    """Refuses a layer inside another one that has its weights elsewhere: only whole layers are shared."""
+    for layer in layers:
+        for part in layer.walk():
+            if part.place is not None and part.holder is not (None if part is layer else layer):
+                raise NotImplementedError(
+                    f"Layer '{part.name}' is used alone and inside another layer, or inside two: sharing it is not "
+                    "supported yet. Share the outer layer."
+                )
 
 
 def _places(engine: Engine) -> dict[str, WeightSlice]:

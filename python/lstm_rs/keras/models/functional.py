@@ -44,15 +44,16 @@ class Functional(Model):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         self._inputs_struct, self._outputs_struct = inputs, outputs
-        self._graph = Graph(_symbolic("inputs", inputs), _symbolic("outputs", outputs))
-        for tensor in self._graph.inputs:
+        entries = _symbolic("inputs", inputs)
+        for tensor in entries:
             if not isinstance(tensor.layer, InputLayer):
                 raise ValueError(
                     f"`inputs` must be what `Input` returned. Received: {tensor!r}, an output of layer "
                     f"'{tensor.layer.name}'. Make an `Input` of its shape and call the layers behind it on that."
                 )
-        if len({id(tensor.call) for tensor in self._graph.inputs}) < len(self._graph.inputs):
+        if len(set(entries)) < len(entries):
             raise ValueError("`inputs` names one tensor twice.")
+        self._graph = Graph(entries, _symbolic("outputs", outputs))
         self._init_model(name, trainable)
         self._check_names()
         self._output_names = _unique([tensor.layer.name for tensor in self._graph.outputs])

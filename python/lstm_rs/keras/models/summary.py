@@ -78,7 +78,9 @@ def print_summary(
         table.add_row(*cells)
 
     console = (
-        Console(highlight=False, force_terminal=False, color_system=None) if print_fn else Console(highlight=False)
+        Console(highlight=False, force_terminal=False, color_system=None, width=max(width, 80))
+        if print_fn
+        else Console(highlight=False)
     )
     if print_fn is not None:
         console.begin_capture()

@@ -525,15 +525,14 @@ class Trainer:
 
     def _as_inputs(self, x: list[Any]) -> list[Values]:
         inputs = [
-            _data.as_input(part, spec.dtype, spec.shape, spec.reader) for part, spec in zip(x, self._inputs, strict=True)
+            _data.as_input(part, spec.dtype, spec.shape, spec.reader)
+            for part, spec in zip(x, self._inputs, strict=True)
         ]
         if len(inputs[0]) == 0:
             raise ValueError("`x` holds no samples.")
         return inputs
 
-    def _arrays(
-        self, engine: Engine, given: _data.Parts, class_weight: Mapping[int, float] | None = None
-    ) -> _Arrays:
+    def _arrays(self, engine: Engine, given: _data.Parts, class_weight: Mapping[int, float] | None = None) -> _Arrays:
         """Everything converted and checked; at the first data, the engine is compiled for them."""
         inputs = self._as_inputs(given.x)
         outputs = self._outputs
