@@ -89,6 +89,10 @@ class Engine:
         """Layer, path below it, shape and trainability of each weight, in the order of Keras' `get_weights`."""
 
     @property
+    def version(self) -> int:
+        """How often the weights have changed."""
+
+    @property
     def input_dtypes(self) -> list[str]:
         """`float32`, or `int32` for inputs that hold token ids."""
 
@@ -105,8 +109,9 @@ class Engine:
     def compile(self, config: str) -> None:
         """Sets loss, metrics and optimizer.
 
-        config: JSON `{"optimizer": OBJ, "loss": [OBJ], "metrics": [[OBJ]], "weighted_metrics": [[OBJ]]}`; OBJ is
-        `{"class_name", "config"}` as Keras serialises it, lists have one entry an output of the model.
+        config: JSON `{"optimizer": OBJ, "loss": [OBJ], "loss_weights": [NUMBER], "metrics": [[OBJ]],
+        "weighted_metrics": [[OBJ]]}`; OBJ is `{"class_name", "config"}` as Keras serialises it, lists have one entry an
+        output of the model.
         """
 
     def train_step(
@@ -162,7 +167,7 @@ class Engine:
         """Sequences that go through the network one step at a time, this many side by side."""
 
     def results(self) -> list[float]:
-        """The loss, then each output's metrics and weighted metrics, since `reset_metrics`."""
+        """The loss, each output's where there are several, then each output's metrics, since `reset_metrics`."""
 
     def reset_metrics(self) -> None: ...
     @property

@@ -329,11 +329,13 @@ def test_sharing_is_refused() -> None:
     both = layers.Bidirectional(layers.LSTM(3, return_sequences=True), backward_layer=own)
     with pytest.raises(NotImplementedError, match="own"):
         tf.keras.Sequential([both, own])
-    model = tf.keras.Sequential([layers.Input((4, 2)), own])
+    tf.keras.Sequential([layers.Input((4, 2)), own])
     with pytest.raises(NotImplementedError, match="own"):
         tf.keras.Sequential([layers.Input((4, 2)), both])
-    model.pop()
-    tf.keras.Sequential([layers.Input((4, 2)), both])
+    second = layers.Bidirectional(layers.LSTM(3))
+    tf.keras.Sequential([layers.Input((4, 2)), second])
+    with pytest.raises(NotImplementedError, match="forward_lstm"):
+        tf.keras.Sequential([layers.Input((4, 2)), second.forward_layer])
 
 
 def test_custom_layers_inside_are_refused() -> None:

@@ -397,7 +397,7 @@ def test_a_batch_resets_in_the_same_call(program: Program, data: Data, monkeypat
     model = program()
     model.train_on_batch(*data)
     engine = Witness(model._engine)
-    monkeypatch.setattr(model, "_engine", engine)
+    monkeypatch.setattr(model._network, "engine", engine)
     model.train_on_batch(*data)
     model.test_on_batch(*data)
     assert [name for name, *_ in engine.calls] == ["train_step", "test_step"]
@@ -409,7 +409,7 @@ def test_a_huge_call_in_parts(program: Program, data: Data, monkeypatch: pytest.
     x = np.resize(data[0], (2500, 6))
     expected = model.predict(x, batch_size=2500, verbose=0)
     engine = Witness(model._engine)
-    monkeypatch.setattr(model, "_engine", engine)
+    monkeypatch.setattr(model._network, "engine", engine)
     np.testing.assert_array_equal(model(x), expected)
     [(_, _, batch_size, _)] = engine.calls
     assert batch_size < 2500

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     if data is None:
         raise ValueError(f"`{name}` is missing: pass an array.")
     if isinstance(data, Mapping):
-        raise NotImplementedError(f"`{name}`: dictionaries of arrays need functional models, which are not there yet.")
+        raise ValueError(f"`{name}`: a dictionary of arrays was given where one array is wanted.")
     if hasattr(data, "__next__") or hasattr(data, "element_spec"):
         raise NotImplementedError(
             f"`{name}`: generators and datasets are not supported yet, pass arrays. Received: {type(data).__name__}"
@@ -162,36 +162,70 @@ def class_weights(y: Values, sparse: bool, class_weight: Mapping[int, float]) ->
     return np.ascontiguousarray(table[which].reshape(labels.shape))
 
 
-def check_lengths(x: Values, y: Values | None = None, sample_weight: Array | None = None) -> None:
+def check_lengths(x: list[Values], y: list[Values], sample_weight: list[Array | None]) -> None:
     """Refuses arrays with different numbers of samples."""
-    if len(x) == (len(x) if y is None else len(y)) == (len(x) if sample_weight is None else len(sample_weight)):
+    arrays = {"x": x, "y": y, "sample_weight": sample_weight}
+    count = len(x[0])
+    if all(array is None or len(array) == count for parts in arrays.values() for array in parts):  # type: ignore[attr-defined]
         return
     lengths = {
-        name: len(array) for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)) if array is not None
+        name if len(parts) == 1 else f"{name}[{number}]": len(array)
+        for name, parts in arrays.items()
+        for number, array in enumerate(parts)  # type: ignore[arg-type]
+        if array is not None
     }
     found = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
     raise ValueError(f"Data cardinality is ambiguous: all arrays must have the same number of samples, but {found}.")
 
 
-def split_validation(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Cuts off the last `fraction` of the samples for validation, at floor(n (1 - fraction)), before any shuffling."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"`validation_split` must lie between 0 and 1. Received: validation_split={fraction}")
-    arrays = [
-        None if data is None else as_array(data, name)
-        for data, name in ((x, "x"), (y, "y"), (sample_weight, "sample_weight"))
-    ]
-    count = len(arrays[0]) if arrays[0] is not None else 0
-    cut = math.floor(count * (1.0 - fraction))
-    if cut in (0, count):
-        raise ValueError(
-            f"{count} samples cannot be split into training and validation data with validation_split={fraction}. "
-            "Give more data or another fraction."
+class Parts(NamedTuple):
+    """What was given for each input and output."""
+
+    x: list[Any]
+    y: list[Any]
+    sample_weight: list[Any]
+
+    def split(self, fraction: float) -> tuple[Parts, Parts]:
+        """Cuts off the last `fraction` of the samples for validation, at floor(n (1 - fraction)), before any shuffling."""
+        if not 0 < fraction < 1:
+            raise ValueError(f"`validation_split` must lie between 0 and 1. Received: validation_split={fraction}")
+        arrays = [
+            [None if data is None and name != "x" else as_array(data, name) for data in parts]
+            for parts, name in zip(self, self._fields, strict=True)
+        ]
+        first = arrays[0][0]
+        count = len(first) if first is not None else 0
+        cut = math.floor(count * (1.0 - fraction))
+        if cut in (0, count):
+            raise ValueError(
+                f"{count} samples cannot be split into training and validation data with validation_split={fraction}. "
+                "Give more data or another fraction."
+            )
+        head, tail = (
+            Parts(*([None if array is None else array[rows] for array in parts] for parts in arrays))
+            for rows in (slice(cut), slice(cut, None))
         )
-    return (
-        tuple(None if a is None else a[:cut] for a in arrays),
-        tuple(None if a is None else a[cut:] for a in arrays),
-    )
+        return head, tail
+
+
+def parts(data: Any, names: list[str], argument: str) -> list[Any]:
+    """The data of each input or output: of one as given, of several from a list or a dictionary by their names."""
+    if isinstance(data, Mapping):
+        missing = [name for name in names if name not in data]
+        if missing:
+            raise ValueError(f"`{argument}` lacks {missing}: the model's names are {names}. Received: {list(data)}")
+        return [data[name] for name in names]
+    if len(names) == 1:
+        return [data]
+    if data is None:
+        return [None] * len(names)
+    if not isinstance(data, (list, tuple)) or len(data) != len(names):
+        received = f"{len(data)} of them" if isinstance(data, (list, tuple)) else type(data).__name__
+        raise ValueError(
+            f"`{argument}` must be a list of {len(names)} arrays, or a dictionary of them, for the model's {names}. "
+            f"Received: {received}"
+        )
+    return list(data)
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:

@@ -148,6 +148,11 @@ impl Engine {
     }
 
     #[getter]
+    fn version(&self, py: Python<'_>) -> PyResult<u64> {
+        self.0.peek(py, |model| Ok(model.network.version()))
+    }
+
+    #[getter]
     fn input_dtypes(&self, py: Python<'_>) -> PyResult<Vec<&'static str>> {
         self.0.peek(py, |model| {
             let name = |kind| match kind {

@@ -1,7 +1,8 @@
 """What every layer shares: arguments, a name, and a view of its weights once a model is built.
 
-A layer is a description. It computes nothing: a model hands the descriptions of its layers to the engine, and tells
-each layer where its weights lie. To add a layer, write one class that keeps its arguments as attributes, lists them in
+A layer is a description. Called on symbolic tensors it notes the call, from which a model is made; a model hands the
+descriptions of its layers to the engine, and tells each layer where its weights lie. Called on arrays it computes at once,
+in an engine of its own. To add a layer, write one class that keeps its arguments as attributes, lists them in
 `_arguments` and says its output shape; the engine must know the class by the same name.
 """
 
@@ -9,17 +10,21 @@ from __future__ import annotations
 
 import math
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers
 from lstm_rs.keras._checks import not_yet, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.layers.tensor import Call, KerasTensor, tensors_in
 from lstm_rs.keras.layers.weight import Weight, WeightSlice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lstm_rs.keras.layers.eager import Alone
+    from lstm_rs.keras.layers.network import Network
 
 T = TypeVar("T", bound="Layer")
 
@@ -48,6 +53,12 @@ class Layer(Described):
 
     _module: ClassVar[str] = "keras.layers"
     takes_ids: ClassVar[bool] = False
+    merges: ClassVar[bool] = False
+    """Whether the layer takes a list of inputs, whose shapes `compute_output_shape` is given as a list."""
+    reads_time: ClassVar[bool] = False
+    """Whether the layer's second axis is time, of any length."""
+    takes_states: ClassVar[bool] = False
+    """Whether the layer may be called with the states to start from, behind its input or as `initial_state`."""
 
     def __init__(
         self,
@@ -76,7 +87,11 @@ class Layer(Described):
         self._trainable = bool(trainable)
         self.place: WeightSlice | None = None
         self.build_shape: Shape | None = None
-        self._owner: weakref.ref[Any] | None = None
+        self.calls: list[Call] = []
+        self._network: weakref.ref[Network] | None = None
+        self.alone: Alone | None = None
+        self.holder: Layer | None = None
+        """The layer with whose weights this one's lie, if it is inside one."""
 
     @property
     def trainable(self) -> bool:
@@ -203,29 +218,99 @@ class Layer(Described):
         """The input shape a built layer has in its model."""
         return None if self.build_shape is None else {"input_shape": list(self.build_shape)}
 
-    @property
-    def owner(self) -> Any:
-        """The model that the layer is part of; None without one."""
-        return None if self._owner is None else self._owner()
-
-    def adopted(self, model: Any, place: WeightSlice | None, shape: Shape) -> None:
-        """A model was built with this layer: here its weights lie, and this is the shape of its input."""
-        self._owner = weakref.ref(model)
+    def adopted(self, place: WeightSlice, shape: Any) -> None:
+        """Says where the weights lie, and the shape of the input."""
         self.place = place
         self.build_shape = shape
 
-    def released(self) -> None:
-        """The layer is no longer part of its model; it keeps its weights."""
-        self._owner = None
-        for part in self.parts:
-            part.released()
+    def joins(self, network: Network, shape: Any) -> None:
+        """The layer is part of this network from now on, where its weights live, and has this shape of input."""
+        before = None if self._network is None else self._network()
+        if before is not None and before is not network:
+            before.is_shared = network.is_shared = True
+        self._network = weakref.ref(network)
+        for part in self.walk():
+            part.holder = None if part is self else self
+        self.adopted(network.place(self), shape)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not supported yet: a layer computes inside a `Sequential`."""
-        raise NotImplementedError(
-            f"Layer '{self.name}' was called. Functional models and layers called on arrays are not supported yet: "
-            "put the layer into a `keras.Sequential`."
-        )
+    def moves(self, network: Network) -> None:
+        """The weights live in this network from now on."""
+        self._network = weakref.ref(network)
+        self.adopted(network.place(self), self.build_shape)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a training step computes something else than prediction, by chance."""
+        return any(part.draws for part in self.parts)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensor, or list of them, that the layer was first called on.
+
+        Raises:
+            AttributeError: where it was not called on any.
+        """
+        inputs = self._first_call("input").inputs
+        return inputs if len(inputs) > 1 else inputs[0]
+
+    @property
+    def output(self) -> Any:
+        """The symbolic tensor, or list of them, that the layer's first call returned; errors as for `input`."""
+        outputs = self._first_call("output").outputs
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def _first_call(self, what: str) -> Call:
+        if not self.calls:
+            raise AttributeError(f"Layer '{self.name}' was never called and thus has no defined {what}.")
+        return self.calls[0]
+
+    def __call__(self, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+        """Calls the layer on symbolic tensors, which describes a part of a model, or computes it on arrays.
+
+        Args:
+            inputs: A symbolic tensor or an array-like; a list of them for a layer with several inputs.
+            initial_state: Of a recurrent layer: what its states start from, a list as `return_state` gives them.
+            mask: Not supported: masks come from `Embedding(mask_zero=True)` and `Masking`.
+            training: Not supported where it would change anything: a model drops in training and only there.
+
+        Returns:
+            A symbolic tensor or a float32 array; a list of them for several outputs.
+        """
+        if mask is not None:
+            raise NotImplementedError(
+                f"Layer '{self.name}': the argument `mask` of a call is not supported. Use `Masking` or "
+                "`Embedding(mask_zero=True)` before it."
+            )
+        if training is not None and self.draws:
+            raise NotImplementedError(
+                f"Layer '{self.name}': the argument `training` of a call is not supported for a layer that drops or adds "
+                "noise. It does so in `fit` and `train_on_batch`, and nowhere else."
+            )
+        if initial_state is not None and not self.takes_states:
+            raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")
+        states = {} if initial_state is None else {"initial_state": initial_state}
+        if not any(tensors_in((inputs, initial_state))):
+            from lstm_rs.keras.layers.eager import compute
+
+            return compute(self, inputs, initial_state)
+        outputs = self.called((inputs,), states)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[KerasTensor]:
+        """Notes a call on symbolic tensors and returns its outputs."""
+        call = Call(self, args, kwargs)
+        self.fill_outputs(call)
+        self.calls.append(call)
+        return call.outputs
+
+    def fill_outputs(self, call: Call) -> None:
+        """Gives a call its outputs, by the shapes of its inputs."""
+        shapes = [tensor.shape for tensor in call.inputs]
+        given: Any = shapes if self.merges else shapes[0]
+        shape: Any = self.compute_output_shape(given)
+        several = bool(shape) and isinstance(shape[0], (tuple, list))
+        outputs = list(shape) if several else [shape]
+        call.outputs = [KerasTensor(call, index, tuple(shape)) for index, shape in enumerate(outputs)]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -48,6 +48,7 @@ class Bidirectional(Layer):
     As `keras.layers.Bidirectional`.
     """
 
+    reads_time = True
     _arguments: ClassVar[tuple[str, ...]] = ("merge_mode",)
 
     def __init__(
@@ -71,7 +72,7 @@ class Bidirectional(Layer):
                 "Bidirectional: merge_mode=None, which returns the outputs of both layers, needs functional models, "
                 "which are not supported yet. With 'concat' both outputs lie side by side along the last axis."
             )
-        not_yet("Bidirectional", weights=weights)
+        not_yet("Bidirectional", weights=weights, return_state=layer.return_state)
         super().__init__(**kwargs)
         self.forward_layer = layer.copied(name=f"forward_{layer.name.removeprefix('forward_')}")
         if backward_layer is None:
@@ -117,17 +118,14 @@ class Bidirectional(Layer):
         """The forward and the backward layer."""
         return (self.forward_layer, self.backward_layer)
 
-    def adopted(self, model: Any, place: WeightSlice | None, shape: Shape) -> None:
+    def adopted(self, place: WeightSlice, shape: Any) -> None:
         """Hands the first weights on to the forward layer and the others to the backward layer."""
-        super().adopted(model, place, shape)
-        first = second = place
-        if place is not None:
-            below = f"{self.name}/{self.forward_layer.name}/"
-            specs = weight_specs(place.engine)[place.start : place.stop]
-            middle = place.start + sum(spec.path.startswith(below) for spec in specs)
-            first, second = place._replace(stop=middle), place._replace(start=middle)
-        self.forward_layer.adopted(model, first, shape)
-        self.backward_layer.adopted(model, second, shape)
+        super().adopted(place, shape)
+        below = f"{self.name}/{self.forward_layer.name}/"
+        specs = weight_specs(place.engine)[place.start : place.stop]
+        middle = place.start + sum(spec.path.startswith(below) for spec in specs)
+        self.forward_layer.adopted(place._replace(stop=middle), shape)
+        self.backward_layer.adopted(place._replace(start=middle), shape)
 
     def for_engine(self) -> Config:
         """As every layer's; the engine trains both layers or neither."""

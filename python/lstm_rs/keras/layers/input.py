@@ -8,21 +8,9 @@ from lstm_rs.keras._checks import not_yet
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.tensor import Call, KerasTensor
 
 _DTYPES = ("float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool")
-
-
-class KerasTensor:
-    """What `Input` returns: a place for data, with a shape and a dtype and no values."""
-
-    def __init__(self, layer: InputLayer) -> None:
-        self.layer = layer
-        self.shape = layer.batch_shape
-        self.dtype = layer.input_dtype
-        self.name = layer.name
-
-    def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
 
 class InputLayer(Layer):
@@ -71,6 +59,9 @@ class InputLayer(Layer):
         self.input_dtype = str(getattr(dtype, "name", dtype or "float32"))
         if self.input_dtype not in _DTYPES:
             raise ValueError(f"Input: unknown dtype {dtype!r}. Choose one of {', '.join(_DTYPES)}.")
+        call = Call(self)
+        call.outputs = [KerasTensor(call, 0, self.batch_shape, self.input_dtype, self.name)]
+        self.calls.append(call)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
@@ -99,7 +90,7 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """A model's input, as the first item of a `Sequential`.
+    """A model's input: a symbolic tensor to call layers on, or the first item of a `Sequential`.
 
     Args:
         shape: The shape of one sample; None where a size may vary, so `(None,)` for sequences of any length.
@@ -117,7 +108,7 @@ def Input(
     (None, None, 8)
     """
     layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
-    return KerasTensor(layer)
+    return layer.calls[0].outputs[0]
 
 
 def standard_shape(shape: Any) -> Shape:

@@ -139,9 +139,14 @@ class LSTMCell(Cell):
         self.seed = optional_int("LSTMCell", seed=seed)
 
     @property
-    def state_size(self) -> list[int]:
+    def state_size(self) -> list[int]:  # type: ignore[override]  # a cell only says that there is one
         """The sizes of h and c."""
         return [self.units, self.units]
+
+    @property
+    def draws(self) -> bool:
+        """With dropout."""
+        return bool(self.dropout or self.recurrent_dropout)
 
     @property
     def output_size(self) -> int:
@@ -214,7 +219,7 @@ class LSTM(RNN):
         recurrent_dropout: The same of the outputs before, where they go into the gates. Default 0.
         seed: An integer for the same draws on every run. Default None: drawn from the model's seed.
         return_sequences: Whether to return every step's output. Default False.
-        return_state: Not supported yet.
+        return_state: Whether to return the last h and c, too, as a list [output, h, c]. Default False.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
         stateful: Not supported yet.
         unroll: Accepted as in Keras; it changes nothing.

@@ -18,18 +18,21 @@ class Cell(Layer):
     """A layer that computes one step of a recurrence; `RNN` applies it along time."""
 
     units: int
+    state_size: Any
 
 
 class RNN(Layer):
     """Applies a recurrent cell to each step of a sequence: y[t], states[t] = cell(x[t], states[t - 1]), states[-1] = 0.
 
-    Input: (batch, time, n). Output: (batch, units), the last step's, or (batch, time, units) with `return_sequences`.
+    Input: (batch, time, n). Output: (batch, units), the last step's, or (batch, time, units) with `return_sequences`;
+    with `return_state` a list of that and the last states, (batch, units) each.
+    Called with `initial_state=[...]`, or on a list of the input and the states, the layer starts from these states.
     A masked step repeats the output before it and leaves the states alone.
 
     Args:
         cell: One cell, such as `LSTMCell`. A list of cells is not supported yet.
         return_sequences: Whether to return every step's output. Default False.
-        return_state: Not supported yet.
+        return_state: Whether to return the last states, too. Default False.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
         stateful: Not supported yet.
         unroll: Accepted as in Keras; it changes nothing.
@@ -47,6 +50,8 @@ class RNN(Layer):
     As `keras.layers.RNN`.
     """
 
+    reads_time = True
+    takes_states = True
     _arguments: ClassVar[tuple[str, ...]] = (
         "return_sequences",
         "return_state",
@@ -72,11 +77,11 @@ class RNN(Layer):
             raise NotImplementedError(f"{name}: a list of cells is not supported yet, stack several {name} layers.")
         if not isinstance(cell, Cell):
             raise ValueError(f"{name}: `cell` must be a cell such as `LSTMCell`. Received: cell={cell!r}")
-        not_yet(name, return_state=return_state, stateful=stateful)
+        not_yet(name, stateful=stateful)
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences = bool(return_sequences)
-        self.return_state = False
+        self.return_state = bool(return_state)
         self.go_backwards = bool(go_backwards)
         self.stateful = False
         self.unroll = bool(unroll)
@@ -87,15 +92,21 @@ class RNN(Layer):
         """The cell."""
         return (self.cell,)
 
-    def adopted(self, model: Any, place: WeightSlice | None, shape: Shape) -> None:
+    def adopted(self, place: WeightSlice, shape: Any) -> None:
         """Hands the weights on to the cell, whose input is one step."""
-        super().adopted(model, place, shape)
-        self.cell.adopted(model, place, (shape[0], *shape[2:]))
+        super().adopted(place, shape)
+        self.cell.adopted(place, (shape[0], *shape[2:]))
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """(batch, units), or (batch, time, units) with `return_sequences`."""
+    def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
+        """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list of that and the
+        shapes of the states.
+        """
         batch, time = input_shape[0], input_shape[1]
-        return (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
+        output = (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
+        if not self.return_state:
+            return output
+        sizes = self.cell.state_size
+        return [output, *((batch, size) for size in (sizes if isinstance(sizes, list) else [sizes]))]
 
     def check_streams(self) -> None:
         """Refuses a layer that begins at the end of the sequence."""

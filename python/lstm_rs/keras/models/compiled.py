@@ -12,6 +12,7 @@ from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.losses import Loss
 from lstm_rs.keras.metrics import Metric
+from lstm_rs.keras.models.specs import OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
 
 
@@ -22,39 +23,54 @@ class Compiled:
         self,
         optimizer: Any,
         loss: Any,
+        loss_weights: Any,
         metrics: Any,
         weighted_metrics: Any,
         settings: Mapping[str, Any],
     ) -> None:
         loss, metrics, weighted_metrics = (_instances(argument) for argument in (loss, metrics, weighted_metrics))
         self.optimizer: Optimizer = optimizers.get(optimizer)
-        self.loss = loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
-        self.metrics = _as_list("metrics", metrics)
-        self.weighted_metrics = _as_list("weighted_metrics", weighted_metrics)
+        self.loss = loss
+        self.loss_weights = loss_weights
+        self.metrics = metrics
+        self.weighted_metrics = weighted_metrics
         self.given = {
             "loss": loss,
-            "loss_weights": None,
+            "loss_weights": loss_weights,
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
             **settings,
         }
-        if isinstance(self.loss, (list, tuple, Mapping)) and "class_name" not in self.loss:
-            raise NotImplementedError(f"A model with one output takes one loss. Received: loss={loss!r}")
         # Names are looked up now, so that a wrong one is told here and not at the first batch.
-        if self.loss is not None and not _is_shape_dependent(self.loss, losses.CROSSENTROPY):
-            self.loss = losses.resolve(self.loss)
-        for identifier in (*self.metrics, *self.weighted_metrics):
+        for identifier in _leaves(loss):
+            if not _is_shape_dependent(identifier, losses.CROSSENTROPY):
+                losses.resolve(identifier)
+        for identifier in (*_as_list("metrics", metrics), *_as_list("weighted_metrics", weighted_metrics)):
             if not _is_shape_dependent(identifier, ACCURACY):
                 _metric(identifier)
 
-    def resolve(self, target: Sequence[int], output: Shape) -> Resolved:
-        """Decides what 'accuracy' and 'crossentropy' stand for."""
-        loss = self.loss if isinstance(self.loss, Loss) else _crossentropy(str(self.loss), target, output)
+    def resolve(self, targets: Sequence[Sequence[int]], outputs: Sequence[OutputSpec]) -> Resolved:
+        """Decides what each output's loss and metrics are, and what 'accuracy' and 'crossentropy' stand for."""
+        names = [output.name for output in outputs]
+        given = _per_output("loss", self.loss, names, same=True)
+        if any(loss is None for loss in given):
+            raise NotImplementedError("compile: every output of the model needs a `loss`; give it `loss_weights` of 0.")
+        shapes = [(target, output.shape) for target, output in zip(targets, outputs, strict=True)]
+        weights = _per_output("loss_weights", self.loss_weights, names, same=len(names) == 1)
+        plain, weighted = (
+            [
+                [_metric(identifier, *shape) for identifier in _as_list(argument, part)]
+                for part, shape in zip(_metrics_per_output(argument, value, names), shapes, strict=True)
+            ]
+            for argument, value in (("metrics", self.metrics), ("weighted_metrics", self.weighted_metrics))
+        )
         return Resolved(
             self.optimizer,
-            loss,
-            [_metric(m, target, output) for m in self.metrics],
-            [_metric(m, target, output) for m in self.weighted_metrics],
+            [_loss(identifier, *shape) for identifier, shape in zip(given, shapes, strict=True)],
+            [1.0 if weight is None else float(weight) for weight in weights],
+            plain,
+            weighted,
+            names,
         )
 
     def get_config(self) -> Config:
@@ -66,27 +82,33 @@ class Compiled:
 
 
 class Resolved:
-    """Loss and metrics as objects, and the names under which their results are logged."""
+    """Losses and metrics as objects, a list of them an output, and the names under which their results are logged."""
 
     def __init__(
         self,
         optimizer: Optimizer,
-        loss: Loss,
-        plain: list[Metric],
-        weighted: list[Metric],
+        losses: list[Loss],
+        loss_weights: list[float],
+        plain: list[list[Metric]],
+        weighted: list[list[Metric]],
+        outputs: list[str],
     ) -> None:
         self.optimizer = optimizer
-        self.loss = loss
+        self.losses = losses
+        self.loss_weights = loss_weights
         self.plain = plain
         self.weighted = weighted
-        self.names = ["loss", *_log_names(plain, weighted)]
+        prefixes = [f"{name}_" for name in outputs] if len(outputs) > 1 else [""]
+        each = [f"{prefix}loss" for prefix in prefixes if prefix]
+        self.names = ["loss", *each, *_log_names(plain, weighted, prefixes)]
+        self._first_metric = 1 + len(each)
         # Logs come in alphabetical order, the engine's results in the order of `compile`.
         self._order = sorted((name, index) for index, name in enumerate(self.names))
 
     @property
     def metrics(self) -> list[Metric]:
         """All metrics in the order of the results."""
-        return [*self.plain, *self.weighted]
+        return [metric for pair in zip(self.plain, self.weighted, strict=True) for part in pair for metric in part]
 
     def logs(self, results: Sequence[float]) -> dict[str, float]:
         """The engine's results by name."""
@@ -95,7 +117,7 @@ class Resolved:
     def attach(self, engine: Engine | None) -> None:
         """Lets optimizer and metrics read what this engine holds of them; None ends that."""
         self.optimizer.attach(engine)
-        for index, metric in enumerate(self.metrics, 1):
+        for index, metric in enumerate(self.metrics, self._first_metric):
             metric.attach(engine, index)
 
     def spec(self) -> str:
@@ -103,9 +125,10 @@ class Resolved:
         return json.dumps(
             {
                 "optimizer": serialize(self.optimizer),
-                "loss": [self.loss.spec()],
-                "metrics": [[serialize(metric) for metric in self.plain]],
-                "weighted_metrics": [[serialize(metric) for metric in self.weighted]],
+                "loss": [loss.spec() for loss in self.losses],
+                "loss_weights": self.loss_weights,
+                "metrics": [[serialize(metric) for metric in metrics] for metrics in self.plain],
+                "weighted_metrics": [[serialize(metric) for metric in metrics] for metrics in self.weighted],
             }
         )
 
@@ -114,8 +137,47 @@ ACCURACY = metrics.ACCURACY
 _resolve_metric = metrics.resolve
 
 
+def _leaves(loss: Any) -> list[Any]:
+    """The losses in lists and dictionaries of them."""
+    if isinstance(loss, Mapping) and "class_name" not in loss:
+        loss = list(loss.values())
+    if isinstance(loss, (list, tuple)):
+        return [leaf for item in loss for leaf in _leaves(item)]
+    return [] if loss is None else [loss]
+
+
+def _per_output(argument: str, value: Any, names: list[str], same: bool) -> list[Any]:
+    """One value an output: from a list, from a dictionary by name, or, where that may be, the same for all."""
+    if value is None:
+        return [None] * len(names)
+    if isinstance(value, Mapping) and "class_name" not in value:
+        strange = [name for name in value if name not in names]
+        if strange:
+            raise ValueError(f"`{argument}` names {strange}, which are no outputs. The outputs are {names}.")
+        return [value.get(name) for name in names]
+    if isinstance(value, (list, tuple)):
+        if len(value) == len(names):
+            return list(value)
+    elif same:
+        return [value] * len(names)
+    raise ValueError(
+        f"`{argument}` must have one entry an output, in a list or a dictionary by name. The outputs are {names}. "
+        f"Received: {argument}={value!r}"
+    )
+
+
+def _metrics_per_output(argument: str, value: Any, names: list[str]) -> list[Any]:
+    """The metrics of each output; with one output, they are all its own."""
+    if len(names) == 1:
+        return [value]
+    return [
+        part if part is None or isinstance(part, (list, tuple)) else [part]
+        for part in _per_output(argument, value or None, names, same=False)
+    ]
+
+
 def _as_list(argument: str, value: Any) -> list[Any]:
-    """Metrics as a flat list: with one output, nesting says nothing."""
+    """Metrics as a flat list."""
     if value is None:
         return []
     if isinstance(value, Mapping):
@@ -158,24 +220,30 @@ def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape 
     return _resolve_metric(identifier)
 
 
-def _crossentropy(name: str, target: Sequence[int], output: Shape) -> Loss:
+def _loss(identifier: Any, target: Sequence[int], output: Shape) -> Loss:
+    if not _is_shape_dependent(identifier, losses.CROSSENTROPY):
+        return losses.resolve(identifier)
     loss = losses.resolve(f"{_kind(target, output)}Crossentropy")
-    loss.name = name
+    loss.name = identifier
     return loss
 
 
-def _log_names(plain: list[Metric], weighted: list[Metric]) -> list[str]:
-    """Keras' names for the logs: a second `accuracy` is `accuracy_1`, a weighted second one `weighted_accuracy`."""
+def _log_names(plain: list[list[Metric]], weighted: list[list[Metric]], prefixes: list[str]) -> list[str]:
+    """Keras' names for the logs, in the order of the results.
+
+    A second `accuracy` is `accuracy_1`, a weighted second one `weighted_accuracy`; all plain ones are named first.
+    """
     seen: dict[str, int] = {}
-    names = []
 
     def unique(name: str) -> str:
         count = seen.get(name, 0)
         seen[name] = count + 1
         return f"{name}_{count}" if count else name
 
-    for metric in plain:
-        names.append(unique(metric.name))
-    for metric in weighted:
-        names.append(unique(f"weighted_{metric.name}" if metric.name in seen else metric.name))
-    return names
+    def named(prefix: str, metric: Metric, is_weighted: bool) -> str:
+        name = f"{prefix}{metric.name}"
+        return unique(f"{prefix}weighted_{metric.name}" if is_weighted and name in seen else name)
+
+    first = [[named(prefix, m, False) for m in part] for prefix, part in zip(prefixes, plain, strict=True)]
+    second = [[named(prefix, m, True) for m in part] for prefix, part in zip(prefixes, weighted, strict=True)]
+    return [name for pair in zip(first, second, strict=True) for part in pair for name in part]

@@ -5,44 +5,54 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 from lstm_rs._engine import Engine, Stream
-from lstm_rs.keras import initializers
 from lstm_rs.keras._checks import positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._seeds import next_seed
-from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.network import Network
 from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.tensor import tensors_in
 from lstm_rs.keras.layers.weight import Weight, WeightSlice, weight_specs
+from lstm_rs.keras.models.specs import InputSpec, OutputSpec
 from lstm_rs.keras.models.trainer import Trainer
 
 
 class Model(Trainer):
-    """The base of models. `Sequential` is the one there is; functional and subclassed models come later.
+    """The base of models; `Model(inputs, outputs)` makes a `Functional` one.
 
     Raises:
-        NotImplementedError: when called itself.
+        NotImplementedError: for subclasses, whose Python code the engine cannot run.
+
+    As `keras.Model`.
     """
 
     _module: ClassVar[str] = "keras"
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A functional model where it is this very class that is called."""
+        if cls is Model and (len(args) >= 2 or {"inputs", "outputs"} & kwargs.keys()):
+            from lstm_rs.keras.models.functional import Functional
+
+            return super().__new__(Functional)
+        return super().__new__(cls)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(
-            "Functional models, keras.Model(inputs=..., outputs=...), and subclasses of keras.Model are not supported "
-            "yet: use keras.Sequential."
+            "Subclasses of keras.Model are not supported: the engine cannot run a `call` written in Python. "
+            "Describe the model with keras.Model(inputs, outputs) or keras.Sequential(layers)."
         )
 
     def _init_model(self, name: str | None, trainable: bool) -> None:
         Trainer.__init__(self)
         self.name = checked_name(name, type(self).__name__)
         self._trainable = bool(trainable)
-        self._engine = None
-        self._input_batch_shape: Shape | None = None
+        self._network: Network | None = None
         self._built_trainable: list[bool] | None = None
 
     @cached_property
@@ -69,107 +79,106 @@ class Model(Trainer):
     @property
     def built(self) -> bool:
         """Whether the model has its weights."""
-        return self._engine is not None
+        return self._network is not None
+
+    @property
+    def _engine(self) -> Engine | None:  # type: ignore[override]  # `Trainer` only says that there is one
+        return None if self._network is None else self._network.engine
 
     @property
     def dtype(self) -> str:
         """The type of weights and outputs: `float32`."""
         return "float32"
 
-    def _build_engine(self, input_shape: Shape) -> None:
-        """Makes the engine for an input shape; layers that have weights keep them.
+    def _build_engine(self, shapes: list[Shape]) -> None:
+        """Makes the engine for shapes of the inputs; layers that have weights keep them.
 
         Nothing changes where the engine refuses the model.
         """
-        for layer in self.layers:
-            for part in layer.walk():
-                if part.owner not in (None, self):
-                    raise NotImplementedError(
-                        f"Layer '{part.name}' is part of model '{part.owner.name}': sharing layers between models is "
-                        "not supported yet."
-                    )
-        engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers[0])], self._seed)
-        places = _places(engine)
-        specs = weight_specs(engine)
-        values = engine.get_weights()
-        given = False
-        for layer in self.layers:
-            place = places.get(layer.name)
-            if place is None:
-                continue
-            if layer.place is not None:
-                kept = layer.place.get()
-                if [v.shape for v in kept] != [v.shape for v in values[place.start : place.stop]]:
-                    raise ValueError(
-                        f"Layer '{layer.name}' was built for another input shape than {input_shape} gives it."
-                    )
-                values[place.start : place.stop] = kept
-                given = True
-                continue
-            for index in range(place.start, place.stop):
-                spec = specs[index]
-                first = layer.first_values(spec.path.removeprefix(f"{layer.name}/"), spec.shape)
-                if first is not None:
-                    values[index] = first
-                    given = True
-        if given:
-            engine.set_weights(values)
-        self._adopt(engine, places, input_shape)
-
-    def _adopt(self, engine: Engine, places: Mapping[str, WeightSlice], input_shape: Shape) -> None:
-        """Takes a new engine into use; it has to be compiled again, with new moments."""
+        network = Network(self._engine_config(), self.layers, shapes, self._seed)
+        engine = network.engine
         self._let_go()
-        self._engine = engine
-        self._input_batch_shape = _relaxed(input_shape, self.layers[0])
-        self._input_dtype = engine.input_dtypes[0]
-        self._output_batch_shape = tuple(engine.output_shapes[0])
+        if self._network is not None:
+            network.is_shared = self._network.is_shared
+        self._network = network
+        self._inputs = self.input_specs(engine.input_dtypes, shapes)
+        self._outputs = self.output_specs([tuple(shape) for shape in engine.output_shapes])
         self._built_trainable = self._trainable_state()
-        shape = input_shape
         for layer in self.layers:
-            layer.adopted(self, places.get(layer.name, WeightSlice(engine, 0, 0)), shape)
-            shape = layer.compute_output_shape(shape)
+            layer.joins(network, self._input_shape_of(layer))
+
+    def _ready(self, x: Any) -> Network:
+        """The network, built for this input where there is none yet."""
+        raise NotImplementedError
+
+    def _to_read(self, x: Any = None) -> Engine:
+        """The engine with the present weights."""
+        network = self._network or self._ready(x)
+        if network.is_shared:
+            network.fetch()
+        return network.engine
+
+    def _to_train(self, x: Any = None) -> Engine:
+        """The engine, where the weights of all layers live from now on."""
+        network = self._network or self._ready(x)
+        if network.is_shared:
+            network.claim()
+        return network.engine
 
     def _recompiled(self) -> None:
         """Makes the engine anew around its weights where `trainable` has changed, which takes effect now."""
-        if self._engine is not None and self._trainable_state() != self._built_trainable:
-            shape = self.layers[0].build_shape
-            assert shape is not None
-            self._build_engine(shape)
+        if self._network is not None and self._trainable_state() != self._built_trainable:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Makes the engine anew, for the shapes that it had."""
+        raise NotImplementedError
 
     def _trainable_state(self) -> list[bool]:
         return [self.trainable, *(part.trains for layer in self.layers for part in layer.walk())]
 
     def _engine_config(self) -> Config:
-        """The configuration that the engine reads: the layers alone, with initializers it can draw."""
-        layers = [drawable(layer.for_engine()) for layer in self.layers]
-        return {"class_name": "Sequential", "config": {**self.get_config(), "layers": layers}}
+        """The model as the engine reads it."""
+        raise NotImplementedError
 
-    def _input_layer_name(self) -> str:
-        return self.layers[0].name
+    def _input_shape_of(self, layer: Layer) -> Any:
+        """The shape of a layer's input, or the list of shapes of one that merges several."""
+        raise NotImplementedError
 
-    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Array:
-        """The outputs for one batch of arrays.
+    def input_specs(self, dtypes: list[str], shapes: list[Shape]) -> list[InputSpec]:
+        """What data must look like, from what the engine reads."""
+        raise NotImplementedError
+
+    def output_specs(self, shapes: list[Shape]) -> list[OutputSpec]:
+        """What targets must look like."""
+        raise NotImplementedError
+
+    def on_tensors(self, inputs: Any) -> Any:
+        """The model's layers called on symbolic tensors."""
+        raise NotImplementedError
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The outputs for one batch of arrays; on symbolic tensors, the model's layers called on these one by one.
 
         Args:
-            inputs: An array-like.
+            inputs: An array-like or a symbolic tensor; a list or dictionary of them for several inputs.
             training: Whether to drop inputs as training does. True is not supported yet where a layer has dropout, and
                 changes nothing elsewhere.
             mask: Not supported yet.
 
         Returns:
-            A float32 array.
+            A float32 array, or what `predict` returns for several outputs; on symbolic tensors one or several of them.
         """
         if training:
             for layer in self.layers:
-                for part in layer.walk():
-                    if getattr(part, "dropout", 0) or getattr(part, "recurrent_dropout", 0):
-                        raise NotImplementedError(
-                            f"Layer '{layer.name}' has dropout: a call with training=True is not supported yet, "
-                            "train with `fit` or `train_on_batch`."
-                        )
+                if layer.draws:
+                    raise NotImplementedError(
+                        f"Layer '{layer.name}' has dropout: a call with training=True is not supported yet, "
+                        "train with `fit` or `train_on_batch`."
+                    )
         if mask is not None:
             raise NotImplementedError("The argument `mask` is not supported yet.")
-        return self.predict_on_batch(inputs)
+        return self.on_tensors(inputs) if any(tensors_in(inputs)) else self.predict_on_batch(inputs)
 
     def stream(self, batch_size: int = 1) -> Stream:
         """An object that takes sequences one time step at a time and remembers where they are. Keras has no such thing.
@@ -205,7 +214,7 @@ class Model(Trainer):
         True
         """
         count = positive_int("stream", batch_size=batch_size)
-        if self._engine is None:
+        if self._network is None:
             raise ValueError(
                 f"Model '{self.name}' has no weights to stream with, it is not built: call `model.build(input_shape)`."
             )
@@ -216,14 +225,15 @@ class Model(Trainer):
                 f"Model '{self.name}' has no recurrent layer, so that there is nothing to remember from step to step: "
                 "call `predict_on_batch`."
             )
-        return self._engine.stream(count)
+        if len(self._inputs) != 1 or len(self._outputs) != 1:
+            raise ValueError(f"Model '{self.name}' has several inputs or outputs: a stream takes one and gives one.")
+        self._network.fetch()
+        return self._network.engine.stream(count)
 
     @property
     def weights(self) -> list[Weight]:
         """The weights of all layers, in the order of `get_weights()`; none before the model is built."""
-        if self._engine is None:
-            return []
-        return WeightSlice(self._engine, 0, len(self._engine.weights)).weights()
+        return [weight for layer in self.layers for weight in layer.weights] if self.built else []
 
     variables = weights
 
@@ -247,7 +257,10 @@ class Model(Trainer):
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, layer by layer; an empty list before the model is built."""
-        return [] if self._engine is None else self._engine.get_weights()
+        if self._network is None:
+            return []
+        self._network.fetch()
+        return self._network.engine.get_weights()
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replaces all weights.
@@ -255,8 +268,10 @@ class Model(Trainer):
         Raises:
             ValueError: for another number of weights or other shapes; then nothing changes.
         """
-        if self._engine is not None:
-            WeightSlice(self._engine, 0, len(self._engine.weights)).set(weights, f"model '{self.name}'")
+        if self._network is not None:
+            self._network.claim()
+            engine = self._network.engine
+            WeightSlice(engine, 0, len(engine.weights)).set(weights, f"model '{self.name}'")
         elif len(weights):
             raise ValueError(
                 f"`set_weights` on model '{self.name}' received {len(weights)} weights, but the model is not built: "
@@ -269,12 +284,12 @@ class Model(Trainer):
         Raises:
             ValueError: before the model is built.
         """
-        if self._engine is None:
+        if self._network is None:
             raise ValueError(
                 f"The parameters of model '{self.name}' cannot be counted, it is not built: "
                 "call `model.build(input_shape)`."
             )
-        return sum(math.prod(spec.shape) for spec in weight_specs(self._engine))
+        return sum(math.prod(spec.shape) for spec in weight_specs(self._network.engine))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its index.
@@ -385,39 +400,3 @@ class Model(Trainer):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def _relaxed(shape: Shape, first: Layer) -> Shape:
-    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length."""
-    has_time = len(shape) >= 3 or (len(shape) == 2 and first.takes_ids)
-    return (None, None, *shape[2:]) if has_time else (None, *shape[1:])
-
-
-def _places(engine: Engine) -> dict[str, WeightSlice]:
-    """Where the weights of each layer lie; a layer's weights follow one another."""
-    places: dict[str, WeightSlice] = {}
-    for index, spec in enumerate(weight_specs(engine)):
-        start = places[spec.layer].start if spec.layer in places else index
-        places[spec.layer] = WeightSlice(engine, start, index + 1)
-    return places
-
-
-def drawable(config: Any) -> Any:
-    """A configuration in which initializers that only Python can compute stand as zeros."""
-    if isinstance(config, list):
-        return [drawable(item) for item in config]
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: dict(_ZEROS) if key.endswith("_initializer") and not _engine_knows(value) else drawable(value)
-        for key, value in config.items()
-    }
-
-
-_ZEROS = serialize(initializers.Zeros())
-
-
-def _engine_knows(config: Any) -> bool:
-    if config is None:
-        return True
-    return config.get("class_name") != "function" and initializers.drawn_by_engine(initializers.get(config))

@@ -19,8 +19,10 @@ from typing import Any
 from lstm_rs._engine import __version__, load_tensors, save_tensors
 from lstm_rs.keras._checks import SUFFIX, file_name, warn
 from lstm_rs.keras._types import Array, Config
+from lstm_rs.keras.layers.network import drawable
 from lstm_rs.keras.layers.weight import weight_specs
-from lstm_rs.keras.models.model import Model, drawable
+from lstm_rs.keras.models.functional import Functional
+from lstm_rs.keras.models.model import Model
 from lstm_rs.keras.models.sequential import Sequential
 from lstm_rs.keras.models.trainer import OptimizerState
 
@@ -58,7 +60,7 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True, **kwargs: A
 
 def load_model(
     filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
-) -> Sequential:
+) -> Model:
     """Reads a model that `model.save` wrote; training goes on where it was.
 
     Args:
@@ -74,7 +76,8 @@ def load_model(
     tensors, metadata = _read(filepath)
     if "model_config" not in metadata:
         raise ValueError(f"{os.fspath(filepath)!r} holds weights alone: build the model and call `model.load_weights`.")
-    model = Sequential.restored(metadata["model_config"]["config"], metadata["seed"])
+    described = metadata["model_config"]
+    model: Model = _class_of(described).restored(described["config"], metadata["seed"])
     model._epochs_shuffled = metadata["epochs_shuffled"]
     if compile and "compile_config" in metadata:
         model.compile_from_config(metadata["compile_config"])
@@ -103,7 +106,7 @@ def load_weights(model: Model, filepath: Path, skip_mismatch: bool = False) -> N
     _set_weights(model, tensors, metadata, os.fspath(filepath))
 
 
-def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
     """A model from what `model.to_json()` returned, compiled as it was, with new weights.
 
     Args:
@@ -114,12 +117,19 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         ValueError: for something else.
     """
     described = json.loads(json_string)
-    if not isinstance(described, dict) or described.get("class_name") != "Sequential":
-        raise ValueError("The JSON must describe a Sequential model; other models are not supported yet.")
-    model = Sequential.from_config(described["config"])
+    model: Model = _class_of(described).restored(described["config"], None)
     if described.get("compile_config"):
         model.compile_from_config(described["compile_config"])
     return model
+
+
+def _class_of(described: Any) -> type[Sequential] | type[Functional]:
+    """The class of a model that JSON describes."""
+    name = described.get("class_name") if isinstance(described, dict) else None
+    for cls in (Sequential, Functional):
+        if name == cls.__name__:
+            return cls
+    raise ValueError("The JSON must describe a Sequential or a Functional model, as `model.to_json()` writes it.")
 
 
 def to_bytes(model: Model) -> bytes:
@@ -131,7 +141,7 @@ def to_bytes(model: Model) -> bytes:
             return file.read()
 
 
-def from_bytes(content: bytes) -> Sequential:
+def from_bytes(content: bytes) -> Model:
     """The model that `to_bytes` wrote."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, f"model{SUFFIX}")
@@ -141,9 +151,9 @@ def from_bytes(content: bytes) -> Sequential:
 
 
 def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], Config]:
-    engine = model._engine
-    if engine is None:
+    if not model.built:
         raise ValueError(f"Model '{model.name}' has no weights to be {verb}: call `model.build(input_shape)` first.")
+    engine = model._to_read()
     paths = [spec.path for spec in weight_specs(engine)]
     tensors = dict(zip(paths, engine.get_weights(), strict=True))
     metadata: Config = {

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rs._engine import Engine
 from lstm_rs.keras import _data, layers
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import FLOAT32_POLICY, Layer
-from lstm_rs.keras.layers.input import InputLayer, KerasTensor, standard_shape
+from lstm_rs.keras.layers.input import InputLayer, standard_shape
+from lstm_rs.keras.layers.network import Network
+from lstm_rs.keras.layers.tensor import Call, KerasTensor
 from lstm_rs.keras.models.model import Model
+from lstm_rs.keras.models.specs import InputSpec, OutputSpec
 
 
 class Sequential(Model):
@@ -51,6 +53,9 @@ class Sequential(Model):
         self._init_model(name, trainable)
         self._layers: list[Layer] = []
         self._input_layer: InputLayer | None = None
+        self._tensors: tuple[list[KerasTensor], list[KerasTensor]] | None = None
+        self._calls: list[Call] = []
+        self._built_shape: Shape = ()
         self._lock = threading.Lock()
         for layer in layers or ():
             self.add(layer, rebuild=False)
@@ -98,6 +103,11 @@ class Sequential(Model):
                 raise NotImplementedError(
                     f"{type(part).__name__} '{part.name}' is used twice: sharing it is not supported yet."
                 )
+        if layer.merges or getattr(layer, "return_state", False):
+            raise ValueError(
+                f"Layer '{layer.name}' has several inputs or outputs, and the layers of a Sequential model have one: "
+                "use keras.Model(inputs, outputs)."
+            )
         if any(layer.name == other.name for other in self._layers):
             raise ValueError(
                 f"All layers of a model must have names of their own, but two are called '{layer.name}'. "
@@ -119,7 +129,6 @@ class Sequential(Model):
         if not self._layers:
             raise ValueError(f"Model '{self.name}' has no layer to take off.")
         layer = self._layers.pop()
-        layer.released()
         self._forget_engine()
         if rebuild:
             self._maybe_rebuild()
@@ -141,10 +150,77 @@ class Sequential(Model):
                 f"Model '{self.name}' has the input shape {self._input_layer.batch_shape} "
                 f"and cannot be built with {shape}."
             )
-        if self._engine is None:
-            self._build_engine(shape)
+        if self._network is None:
+            self._built_shape = shape
+            self._rebuild()
         if self._input_layer is None:
             self._input_layer = InputLayer(batch_shape=shape)
+        self._symbolic()
+
+    def _rebuild(self) -> None:
+        self._build_engine([_relaxed(self._built_shape, self._layers[0])])
+
+    def _input_shape_of(self, layer: Layer) -> Shape:
+        shape = self._built_shape
+        for before in self._layers:
+            if before is layer:
+                break
+            shape = before.compute_output_shape(shape)
+        return shape
+
+    def _engine_config(self) -> Config:
+        """The configuration that the engine reads: the layers alone."""
+        described = [layer.for_engine() for layer in self._layers]
+        return {"class_name": "Sequential", "config": {**self.get_config(), "layers": described}}
+
+    def input_specs(self, dtypes: list[str], shapes: list[Shape]) -> list[InputSpec]:
+        """What data must look like: the first layer reads them."""
+        first = self._layers[0].name
+        return [InputSpec(first if self._input_layer is None else self._input_layer.name, dtypes[0], shapes[0], first)]
+
+    def output_specs(self, shapes: list[Shape]) -> list[OutputSpec]:
+        """What targets must look like."""
+        return [OutputSpec(self._layers[-1].name, shapes[0])]
+
+    def on_tensors(self, inputs: Any) -> Any:
+        """The model's layers called on a symbolic tensor."""
+        for layer in self._layers:
+            inputs = layer(inputs)
+        return inputs
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic tensor of the input, in a list; with `outputs`, or a layer's `output`, it makes a new model.
+
+        Raises:
+            AttributeError: before the input's shape is known.
+        """
+        return self._symbolic()[0]
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The symbolic tensor of the output, in a list; errors as for `inputs`."""
+        return self._symbolic()[1]
+
+    @property
+    def input(self) -> KerasTensor:
+        """The symbolic tensor of the input; errors as for `inputs`."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> KerasTensor:
+        """The symbolic tensor of the output; errors as for `inputs`."""
+        return self.outputs[0]
+
+    def _symbolic(self) -> tuple[list[KerasTensor], list[KerasTensor]]:
+        """The layers called one after another, once."""
+        if self._input_layer is None:
+            raise AttributeError(f"Model '{self.name}' has no defined input shape yet: build it first.")
+        if self._tensors is None:
+            inputs = self._input_layer.calls[0].outputs
+            self._tensors = (inputs, [self.on_tensors(inputs[0])])
+            self._calls = [layer.calls[-1] for layer in self._layers]
+        return self._tensors
 
     @property
     def input_shape(self) -> Shape:
@@ -164,7 +240,7 @@ class Sequential(Model):
         Raises:
             AttributeError: before it is known.
         """
-        if self._engine is None:
+        if self._network is None:
             raise AttributeError(f"Model '{self.name}' has no defined output shape yet.")
         return self.compute_output_shape(self.input_shape)
 
@@ -217,20 +293,20 @@ class Sequential(Model):
 
     def _forget_engine(self) -> None:
         self._let_go()
-        self._engine = None
+        self._network = None
+        self._tensors = None
+        for call in self._calls:
+            call.layer.calls.remove(call)
+        self._calls = []
         self._state_to_restore = None
 
     def _maybe_rebuild(self) -> None:
         if self._input_layer is not None and self._layers:
             self.build(self._input_layer.batch_shape)
 
-    def _ready_engine(self, x: Any = None) -> Engine:
-        """The engine, built for this input's shape at the first data."""
-        engine = self._engine
-        if engine is not None:
-            return engine
+    def _ready(self, x: Any = None) -> Network:
         with self._lock:
-            if self._engine is None:
+            if self._network is None:
                 if not self._layers:
                     raise ValueError(f"Model '{self.name}' has no layers. Call `model.add(layer)`.")
                 if self._input_layer is not None:
@@ -238,5 +314,11 @@ class Sequential(Model):
                 else:
                     shape = np.shape(_data.as_array(x, "x"))
                     self.build((None, *shape[1:]))
-            assert self._engine is not None
-            return self._engine
+            assert self._network is not None
+            return self._network
+
+
+def _relaxed(shape: Shape, first: Layer) -> Shape:
+    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length."""
+    has_time = len(shape) >= 3 or (len(shape) == 2 and first.takes_ids)
+    return (None, None, *shape[2:]) if has_time else (None, *shape[1:])

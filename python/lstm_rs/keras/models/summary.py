@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _WIDTH = 88
 _TRAINABLE_WIDTH = 12
 _POSITIONS = (0.45, 0.80, 1.0)
+# A model that is a graph says what each layer reads.
+_GRAPH_WIDTH = 100
+_GRAPH_POSITIONS = (0.32, 0.56, 0.70, 1.0)
 _FLOAT_BYTES = 4
 # Keras counts the step number (int64) and the learning rate (float32) among the optimizer's parameters.
 _OPTIMIZER_SCALARS = 2
@@ -41,9 +44,13 @@ def print_summary(
         raise ImportError("`summary()` draws its table with rich: pip install rich") from error
     import shutil
 
-    positions = list(positions or _POSITIONS)
+    connections = getattr(model, "connections", None)
+    positions = list(positions or (_POSITIONS if connections is None else _GRAPH_POSITIONS))
     header: list[tuple[str, JustifyMethod]] = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
     width = _WIDTH
+    if connections is not None:
+        width = _GRAPH_WIDTH
+        header.append(("Connected to", "left"))
     if show_trainable:
         width += _TRAINABLE_WIDTH
         positions = [0.9 * position for position in positions] + [1.0]
@@ -63,13 +70,17 @@ def print_summary(
             _shape(layer),
             f"[color(34)]{layer.count_params():,}[/]" if layer.built else "[color(34)]0[/] (unbuilt)",
         ]
+        if connections is not None:
+            cells.append(escape(", ".join(connections(layer)) or "-"))
         if show_trainable:
             flag = "[bold][color(34)]Y[/][/]" if layer.trainable else "[bold][color(9)]N[/][/]"
             cells.append(flag if layer.weights else "[bold]-[/]")
         table.add_row(*cells)
 
     console = (
-        Console(highlight=False, force_terminal=False, color_system=None) if print_fn else Console(highlight=False)
+        Console(highlight=False, force_terminal=False, color_system=None, width=max(width, 80))
+        if print_fn
+        else Console(highlight=False)
     )
     if print_fn is not None:
         console.begin_capture()
@@ -99,7 +110,13 @@ def _selected(layers: list[Layer], layer_range: Sequence[str] | None) -> list[La
 def _shape(layer: Layer) -> str:
     if layer.build_shape is None:
         return "?"
-    shape: Shape = layer.compute_output_shape(layer.build_shape)
+    shape: Any = layer.compute_output_shape(layer.build_shape)
+    if shape and isinstance(shape[0], tuple):
+        return f"[{', '.join(_colored(one) for one in shape)}]"
+    return _colored(shape)
+
+
+def _colored(shape: Shape) -> str:
     sizes = (f"[color({45 if size is None else 34})]{size}[/]" for size in shape)
     return f"({', '.join(sizes)})"
 

@@ -19,6 +19,7 @@ from lstm_rs.keras._types import Array, Config, Logs, Shape, Values
 from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.models.compiled import Compiled, Resolved
+from lstm_rs.keras.models.specs import InputSpec, OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
 
 _DEFAULT_BATCH = 32
@@ -51,22 +52,22 @@ class OptimizerState(NamedTuple):
 
 
 class _Arrays:
-    """Inputs, targets and weights as the engine reads them."""
+    """Inputs, targets and weights as the engine reads them, one of each an input or output."""
 
     __slots__ = ("sample_weight", "size", "x", "y")
 
-    def __init__(self, x: Values, y: Values, sample_weight: Array | None) -> None:
-        self.size = len(x)
-        self.x = [x]
-        self.y = [y]
-        self.sample_weight = [sample_weight]
+    def __init__(self, x: list[Values], y: list[Values], sample_weight: list[Array | None]) -> None:
+        self.size = len(x[0])
+        self.x = x
+        self.y = y
+        self.sample_weight = sample_weight
 
     def first(self, count: int) -> _Arrays:
         """The first samples alone."""
         if count >= self.size:
             return self
-        weights = self.sample_weight[0]
-        return _Arrays(self.x[0][:count], self.y[0][:count], None if weights is None else weights[:count])
+        weights = [None if weights is None else weights[:count] for weights in self.sample_weight]
+        return _Arrays([x[:count] for x in self.x], [y[:count] for y in self.y], weights)
 
 
 class Trainer:
@@ -75,10 +76,9 @@ class Trainer:
     name: str
     _seed: int
     _engine: Engine | None
-    _input_batch_shape: Shape | None
     # Asked of the engine once: these are read for every batch.
-    _input_dtype: str
-    _output_batch_shape: Shape
+    _inputs: list[InputSpec]
+    _outputs: list[OutputSpec]
 
     def __init__(self) -> None:
         self.compiled = False
@@ -91,9 +91,17 @@ class Trainer:
         self._state_to_restore: OptimizerState | None = None
         self._epochs_shuffled = 0
 
-    def _ready_engine(self, x: Any = None) -> Engine:
-        """The engine, built for this input where there is none yet. Given by `Model`."""
+    def _to_read(self, x: Any = None) -> Engine:
+        """The engine, built for this input where there is none yet, with the present weights. Given by `Model`."""
         raise NotImplementedError
+
+    def _to_train(self, x: Any = None) -> Engine:
+        """The engine, before it changes the weights. Given by `Model`."""
+        raise NotImplementedError
+
+    def pack(self, outputs: list[Any]) -> Any:
+        """Arrays, one an output, in the form in which the model gives them out: that of one output as it is."""
+        return outputs[0]
 
     def _let_go(self) -> None:
         """Ends what the engine was compiled for: optimizer and metrics no longer read it."""
@@ -121,9 +129,10 @@ class Trainer:
         Args:
             optimizer: A name or an `Optimizer`. Default `rmsprop`.
             loss: A name, a function of `keras.losses` or a `Loss`. 'crossentropy' becomes the one that fits the shapes.
-            loss_weights: Only None or 1: models have one output so far.
+                With several outputs one for all, a list, or a dictionary by the outputs' names.
+            loss_weights: With several outputs, what each loss counts in their sum, a list or a dictionary. Default: 1.
             metrics: A list of names and `Metric`s that ignore sample weights. 'accuracy' becomes the one that fits the
-                shapes.
+                shapes. With several outputs a list with one such list an output, or a dictionary by the outputs' names.
             weighted_metrics: The same, weighted by `sample_weight` or `class_weight`.
             run_eagerly: Accepted as in Keras; it changes nothing.
             steps_per_execution: Accepted as in Keras; it changes nothing.
@@ -133,14 +142,12 @@ class Trainer:
         Raises:
             ValueError: for an unknown name, with the known ones.
         """
-        if loss_weights not in (None, 1, 1.0, [1], [1.0]):
-            raise NotImplementedError(f"`loss_weights` are not supported yet. Received: loss_weights={loss_weights!r}")
         settings = {
             "run_eagerly": bool(run_eagerly),
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile is True,
         }
-        compiled = Compiled(optimizer, loss, metrics, weighted_metrics, settings)
+        compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings)
         previous = self._compiled
         if previous is not None and previous.optimizer is compiled.optimizer and self._resolved is not None:
             # The same optimizer keeps its steps and moments, as in Keras, where they are its own.
@@ -236,15 +243,17 @@ class Trainer:
             TypeError: for data that are no numbers.
         """
         self._assert_compiled()
-        if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = _data.split_validation(x, y, sample_weight, validation_split)
-        engine = self._ready_engine(x)
-        data = self._arrays(engine, x, y, sample_weight, class_weight)
+        engine = self._to_train(x)
+        given = self._parts(x, y, sample_weight)
+        held_out = None if validation_data is None else self._parts(*_data.unpack(validation_data))
+        if validation_split and held_out is None:
+            given, held_out = given.split(validation_split)
+        data = self._arrays(engine, given, class_weight)
         batch, batches = _batching(data.size, batch_size, steps_per_epoch, "steps_per_epoch")
         validation = val_batch = None
-        if validation_data is not None:
+        if held_out is not None:
             _check_frequency(validation_freq)
-            validation = self._arrays(engine, *_data.unpack(validation_data))
+            validation = self._arrays(engine, held_out)
             val_batch, _ = _batching(
                 validation.size, validation_batch_size or batch_size, validation_steps, "validation_steps"
             )
@@ -327,8 +336,8 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        engine = self._ready_engine(x)
-        data = self._arrays(engine, x, y, sample_weight)
+        engine = self._to_read(x)
+        data = self._arrays(engine, self._parts(x, y, sample_weight))
         batch, batches = _batching(data.size, batch_size, steps, "steps")
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
@@ -352,7 +361,7 @@ class Trainer:
         verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Any = None,
-    ) -> Array:
+    ) -> Any:
         """The outputs for arrays.
 
         Args:
@@ -363,18 +372,18 @@ class Trainer:
             callbacks: A list of `keras.callbacks`.
 
         Returns:
-            A float32 array with one row a sample.
+            A float32 array with one row a sample; with several outputs a list or dictionary of them.
 
         Raises:
             ValueError: for a wrong shape.
         """
-        engine = self._ready_engine(x)
-        array = self._as_input(x)
-        batch, batches = _batching(len(array), batch_size, steps, "steps")
+        engine = self._to_read(x)
+        arrays = self._as_inputs(self._input_parts(x))
+        batch, batches = _batching(len(arrays[0]), batch_size, steps, "steps")
         if steps is not None and steps < batches:
-            array, batches = array[: steps * batch], steps
+            arrays, batches = [array[: steps * batch] for array in arrays], steps
         if verbose == 0 and callbacks is None:
-            return engine.predict([array], batch, None)[0]
+            return self.pack(engine.predict(arrays, batch, None))
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
                 callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=batches
@@ -383,17 +392,17 @@ class Trainer:
         try:
             callbacks.on_predict_begin()
             if callbacks.only_progress():
-                outputs = engine.predict([array], batch, callbacks.batch_hook("on_predict_batch_end"))[0]
+                outputs = engine.predict(arrays, batch, callbacks.batch_hook("on_predict_batch_end"))
             else:
-                outputs = self._predict_with_hooks(engine, array, batch, batches, callbacks)
+                outputs = self._predict_with_hooks(engine, arrays, batch, batches, callbacks)
             callbacks.on_predict_end()
         finally:
             callbacks.close()
-        return outputs
+        return self.pack(outputs)
 
     def _predict_with_hooks(
-        self, engine: Engine, x: Values, batch: int, batches: int, callbacks: CallbackList
-    ) -> Array:
+        self, engine: Engine, x: list[Values], batch: int, batches: int, callbacks: CallbackList
+    ) -> list[Array]:
         """Batch by batch, for callbacks that want each batch's outputs or end the prediction."""
         begin_hook = callbacks.batch_hook("on_predict_batch_begin")
         end_hook = callbacks.batch_hook("on_predict_batch_end")
@@ -401,12 +410,13 @@ class Trainer:
         for step in range(batches):
             if begin_hook is not None:
                 begin_hook(step)
-            parts.append(engine.predict([x[step * batch : (step + 1) * batch]], batch, None)[0])
+            rows = slice(step * batch, (step + 1) * batch)
+            parts.append(engine.predict([array[rows] for array in x], batch, None))
             if end_hook is not None:
-                end_hook(step, {"outputs": parts[-1]})
+                end_hook(step, {"outputs": self.pack(parts[-1])})
             if self.stop_predicting:
                 break
-        return np.concatenate(parts)
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     def train_on_batch(
         self,
@@ -432,22 +442,21 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        engine = self._engine or self._ready_engine(x)
-        data = self._arrays(engine, x, y, sample_weight, class_weight)
+        engine = self._to_train(x)
+        data = self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
         return self._results(engine.train_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
         self._assert_compiled()
-        engine = self._engine or self._ready_engine(x)
-        data = self._arrays(engine, x, y, sample_weight)
+        engine = self._to_read(x)
+        data = self._arrays(engine, self._parts(x, y, sample_weight))
         return self._results(engine.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
-    def predict_on_batch(self, x: Any) -> Array:
+    def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        engine = self._engine or self._ready_engine(x)
-        array = self._as_input(x)
-        return engine.predict([array], _DIRECT_BATCH, None)[0]
+        engine = self._to_read(x)
+        return self.pack(engine.predict(self._as_inputs(self._input_parts(x)), _DIRECT_BATCH, None))
 
     def _evaluate(
         self, engine: Engine, data: _Arrays, batch: int, steps: int | None, callbacks: CallbackList
@@ -501,41 +510,54 @@ class Trainer:
                 "or evaluating it."
             )
 
-    def _as_input(self, x: Any) -> Values:
-        assert self._input_batch_shape is not None
-        inputs = _data.as_input(x, self._input_dtype, self._input_batch_shape, self._input_layer_name())
-        if len(inputs) == 0:
+    def _input_parts(self, x: Any) -> list[Any]:
+        """The data of each input."""
+        return _data.parts(x, [spec.name for spec in self._inputs], "x")
+
+    def _parts(self, x: Any, y: Any, sample_weight: Any) -> _data.Parts:
+        """The data of each input and output; one array of weights counts for every output."""
+        outputs = [spec.name for spec in self._outputs]
+        if len(outputs) > 1 and not isinstance(sample_weight, (Mapping, list, tuple)):
+            weights = [sample_weight] * len(outputs)
+        else:
+            weights = _data.parts(sample_weight, outputs, "sample_weight")
+        return _data.Parts(self._input_parts(x), _data.parts(y, outputs, "y"), weights)
+
+    def _as_inputs(self, x: list[Any]) -> list[Values]:
+        inputs = [
+            _data.as_input(part, spec.dtype, spec.shape, spec.reader)
+            for part, spec in zip(x, self._inputs, strict=True)
+        ]
+        if len(inputs[0]) == 0:
             raise ValueError("`x` holds no samples.")
         return inputs
 
-    def _input_layer_name(self) -> str:
-        """The layer that reads the input, for messages. Given by `Model`."""
-        return self.name
-
-    def _arrays(
-        self, engine: Engine, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None = None
-    ) -> _Arrays:
+    def _arrays(self, engine: Engine, given: _data.Parts, class_weight: Mapping[int, float] | None = None) -> _Arrays:
         """Everything converted and checked; at the first data, the engine is compiled for them."""
-        inputs = self._as_input(x)
-        output = self._output_batch_shape
-        resolved = self._resolved or self._resolve(_data.as_array(y, "y").shape, output)
-        sparse = resolved.loss.sparse
-        targets = _data.as_target(y, output, sparse, resolved.loss.name)
-        weights = None if sample_weight is None else _data.as_weights(sample_weight)
+        inputs = self._as_inputs(given.x)
+        outputs = self._outputs
+        resolved = self._resolved or self._resolve([_data.as_array(y, "y").shape for y in given.y])
+        targets = [
+            _data.as_target(y, output.shape, loss.sparse, loss.name)
+            for y, output, loss in zip(given.y, outputs, resolved.losses, strict=True)
+        ]
+        weights = [None if weights is None else _data.as_weights(weights) for weights in given.sample_weight]
         if class_weight is not None:
-            if weights is not None:
+            if len(outputs) > 1:
+                raise ValueError("`class_weight` is for models of one output: give each its `sample_weight`.")
+            if weights[0] is not None:
                 raise ValueError("`class_weight` and `sample_weight` cannot be given at the same time.")
-            weights = _data.class_weights(targets, sparse, class_weight)
+            weights = [_data.class_weights(targets[0], resolved.losses[0].sparse, class_weight)]
         _data.check_lengths(inputs, targets, weights)
         if self._resolved is None:
             self._compile_engine(engine, resolved)
         return _Arrays(inputs, targets, weights)
 
-    def _resolve(self, target: tuple[int, ...], output: Shape) -> Resolved:
+    def _resolve(self, targets: list[tuple[int, ...]]) -> Resolved:
         assert self._compiled is not None
         if self._compiled.loss is None:
             raise ValueError("There is no loss to compute. Call `model.compile` with a `loss`.")
-        return self._compiled.resolve(target, output)
+        return self._compiled.resolve(targets, self._outputs)
 
     def _compile_engine(self, engine: Engine, resolved: Resolved) -> None:
         engine.compile(resolved.spec())

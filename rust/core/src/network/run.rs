@@ -73,6 +73,8 @@ pub struct Network {
     training: bool,
     /// Whether rows of the weights wait for steps that a trainer has put off.
     behind: bool,
+    /// How often the weights have changed.
+    version: u64,
     idle: Mutex<Vec<Workspace>>,
 }
 
@@ -88,7 +90,8 @@ impl Network {
             let target = &mut weights[weight.range.clone()];
             weight.initializer.fill(&weight.shape, seed, stream as u64, target)?;
         }
-        let mut network = Network { plan, weights, isa, seed, training: false, behind: false, idle: Mutex::default() };
+        let idle = Mutex::default();
+        let mut network = Network { plan, weights, isa, seed, training: false, behind: false, version: 0, idle };
         network.pack(|_| true)?;
         Ok(network)
     }
@@ -96,6 +99,11 @@ impl Network {
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// How often the weights have changed.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The instruction set it computes on.
@@ -154,6 +162,7 @@ impl Network {
                 ));
             }
         }
+        self.version += 1;
         for (planned, given) in planned.iter().zip(weights) {
             let target = &mut self.weights[planned.range.clone()];
             target.iter_mut().zip(given.iter()).for_each(|(to, &from)| *to = from);
@@ -166,6 +175,7 @@ impl Network {
     /// # Errors
     /// Where there is no memory for their packed copies.
     pub(crate) fn update(&mut self, change: impl FnOnce(&Plan, &mut [f32]) -> bool) -> Result<()> {
+        self.version += 1;
         self.behind = change(&self.plan, &mut self.weights);
         self.pack(|planned| planned.trainable)
     }

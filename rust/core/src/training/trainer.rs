@@ -20,6 +20,9 @@ use crate::simd::FlushDenormals;
 pub struct TrainerConfig {
     optimizer: Serialised,
     loss: Vec<Serialised>,
+    /// What each loss counts in the sum of all; 1 where none is given.
+    #[serde(default)]
+    loss_weights: Vec<f32>,
     #[serde(default)]
     metrics: Vec<Vec<Serialised>>,
     #[serde(default)]
@@ -44,6 +47,10 @@ struct Objective {
     logits: Option<usize>,
     mask: Option<usize>,
     loss: Loss,
+    /// What the loss counts in the sum of all.
+    loss_weight: f32,
+    /// The sum of batch losses, not weighted, times batch sizes.
+    loss_total: f64,
     /// Metrics, and whether they count sample weights.
     metrics: Vec<(Metric, bool)>,
     /// The batch's targets.
@@ -90,6 +97,10 @@ impl Trainer {
             let given = config.loss.len();
             return Err(Error::value("compile", format!("got {given} losses, the model has {outputs} outputs")));
         }
+        if !config.loss_weights.is_empty() && config.loss_weights.len() != outputs {
+            let given = config.loss_weights.len();
+            return Err(Error::value("compile", format!("got {given} loss weights, the model has {outputs} outputs")));
+        }
         let mut objectives = Vec::new();
         for (i, loss) in config.loss.iter().enumerate() {
             let loss = Loss::new(loss)?;
@@ -104,6 +115,8 @@ impl Trainer {
                 logits: plan.logits_of(i),
                 mask: plan.mask_of(i),
                 loss,
+                loss_weight: config.loss_weights.get(i).copied().unwrap_or(1.0),
+                loss_total: 0.0,
                 metrics,
                 target: Tensor::new(Kind::Floats),
                 weights: Tensor::new(Kind::Floats),
@@ -227,17 +240,20 @@ impl Trainer {
         Ok(&self.gradients)
     }
 
-    /// The loss, then each output's metrics, since the last reset.
+    /// The loss, with several outputs that of each, then each output's metrics, since the last reset.
     pub fn results(&self) -> Vec<f64> {
         let (total, count) = self.loss;
-        let loss = if count == 0.0 { 0.0 } else { total / count };
+        let mean = |total: f64| if count == 0.0 { 0.0 } else { total / count };
+        let several = self.objectives.len() > 1;
+        let losses = self.objectives.iter().filter(|_| several).map(|objective| mean(objective.loss_total));
         let metrics = self.objectives.iter().flat_map(|objective| &objective.metrics);
-        std::iter::once(loss).chain(metrics.map(|(metric, _)| metric.result())).collect()
+        std::iter::once(mean(total)).chain(losses).chain(metrics.map(|(metric, _)| metric.result())).collect()
     }
 
     /// Forgets what the metrics have seen.
     pub fn reset_metrics(&mut self) {
         self.loss = (0.0, 0.0);
+        self.objectives.iter_mut().for_each(|objective| objective.loss_total = 0.0);
         let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
         metrics.for_each(|(metric, _)| metric.reset());
     }
@@ -301,11 +317,11 @@ impl Trainer {
 
     /// The loss, and each metric's totals, of the batch that was computed.
     fn measure(&self, rows: Rows<'_>) -> Result<Seen> {
-        let mut seen = Seen { loss: 0.0, rows: rows.len() as f64, totals: Vec::new() };
+        let mut seen = Seen { losses: Vec::new(), rows: rows.len() as f64, totals: Vec::new() };
         for objective in &self.objectives {
             let labelled = objective.labelled(&self.work, objective.loss.name());
             let weights = objective.sample_weights(&self.work, true);
-            seen.loss += objective.loss.value(&labelled, &weights)?;
+            seen.losses.push(objective.loss.value(&labelled, &weights)?);
             for (metric, weighted) in &objective.metrics {
                 let labelled = objective.labelled(&self.work, metric.name());
                 let weights = objective.sample_weights(&self.work, *weighted);
@@ -316,7 +332,10 @@ impl Trainer {
     }
 
     fn record(&mut self, seen: Seen) {
-        self.loss.0 += seen.loss * seen.rows;
+        for (objective, loss) in self.objectives.iter_mut().zip(seen.losses) {
+            objective.loss_total += loss * seen.rows;
+            self.loss.0 += loss * seen.rows * f64::from(objective.loss_weight);
+        }
         self.loss.1 += seen.rows;
         let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
         metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(totals));
@@ -325,7 +344,8 @@ impl Trainer {
 
 /// What a batch brings to the running means.
 struct Seen {
-    loss: f64,
+    /// Each output's.
+    losses: Vec<f64>,
     rows: f64,
     totals: Vec<(f64, f64)>,
 }
@@ -363,7 +383,15 @@ impl Objective {
         let (target, add) = gradient.claim().expect("only wanted gradients can be taken");
         let labelled = self.labelled(work, self.loss.name());
         let weights = self.sample_weights(work, true);
-        let result = self.loss.gradient(network.isa(), &labelled, &weights, target, add);
+        let before = add.then(|| target.to_vec()).filter(|_| self.loss_weight != 1.0);
+        let result = self.loss.gradient(network.isa(), &labelled, &weights, target, add && before.is_none());
+        if self.loss_weight != 1.0 {
+            target.iter_mut().for_each(|gradient| *gradient *= self.loss_weight);
+        }
+        if let Some(before) = before {
+            // Another loss has begun at this very tensor.
+            target.iter_mut().zip(before).for_each(|(gradient, before)| *gradient += before);
+        }
         work.put_gradient(place, gradient);
         result
     }

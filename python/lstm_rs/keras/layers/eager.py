@@ -1,0 +1,66 @@
+"""Layers that compute at once: an engine for one layer, built for the shapes of the arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lstm_rs.keras import _data
+from lstm_rs.keras._seeds import next_seed
+from lstm_rs.keras._types import Shape
+from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.graph import Graph
+from lstm_rs.keras.layers.input import InputLayer
+from lstm_rs.keras.layers.network import Network
+from lstm_rs.keras.layers.tensor import Call
+
+
+class Alone:
+    """A layer's own engine.
+
+    Args:
+        layer: The layer; its weights are drawn where it has none yet.
+        shapes: The shapes of its inputs, batch axis first; None where a size may vary.
+    """
+
+    def __init__(self, layer: Layer, shapes: list[Shape]) -> None:
+        self.shapes = shapes
+        entries = [
+            InputLayer(batch_shape=shape, name=f"{layer.name}_input_{number}") for number, shape in enumerate(shapes)
+        ]
+        inputs = [entry.calls[0].outputs[0] for entry in entries]
+        call = Call(layer, (inputs,))
+        layer.fill_outputs(call)
+        graph = Graph(inputs, call.outputs)
+        self.network = Network(graph.for_engine(layer.name), [layer], shapes, next_seed())
+        if layer.place is None:
+            layer.joins(self.network, shapes if layer.merges else shapes[0])
+        else:
+            self.network.is_shared = True
+
+
+def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> Any:
+    """What a layer gives for arrays."""
+    several = layer.merges or (
+        layer.takes_states and isinstance(inputs, (list, tuple)) and all(np.ndim(item) >= 2 for item in inputs)
+    )
+    given = list(inputs) if several else [inputs]
+    given += [] if initial_state is None else list(initial_state)
+    arrays = [_data.as_array(array, "inputs") for array in given]
+    shapes = [_relaxed(layer, array.shape) for array in arrays]
+    alone = layer.alone
+    if alone is None or alone.shapes != shapes:
+        alone = layer.alone = Alone(layer, shapes)
+    alone.network.fetch()
+    engine = alone.network.engine
+    values = [
+        _data.as_ids(array, "inputs", f"Layer '{layer.name}'") if dtype == "int32" else _data.as_floats(array, "inputs")
+        for array, dtype in zip(arrays, engine.input_dtypes, strict=True)
+    ]
+    outputs = engine.predict(values, max(len(arrays[0]), 1), None)
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+def _relaxed(layer: Layer, shape: tuple[int, ...]) -> Shape:
+    return (None, None, *shape[2:]) if layer.reads_time and len(shape) == 3 else (None, *shape[1:])
