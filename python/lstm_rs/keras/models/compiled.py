@@ -12,6 +12,7 @@ from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.losses import Loss
 from lstm_rs.keras.metrics import Metric
+from lstm_rs.keras.metrics.metric import value_at
 from lstm_rs.keras.optimizers import Optimizer
 
 
@@ -55,6 +56,7 @@ class Compiled:
             loss,
             [_metric(m, target, output) for m in self.metrics],
             [_metric(m, target, output) for m in self.weighted_metrics],
+            output[-1] or 1,
         )
 
     def get_config(self) -> Config:
@@ -74,29 +76,41 @@ class Resolved:
         loss: Loss,
         plain: list[Metric],
         weighted: list[Metric],
+        classes: int,
     ) -> None:
         self.optimizer = optimizer
         self.loss = loss
         self.plain = plain
         self.weighted = weighted
         self.names = ["loss", *_log_names(plain, weighted)]
+        # Where the engine's results have the loss and each metric.
+        self._places: list[int | slice] = [0]
+        end = 1
+        for metric in self.metrics:
+            size = metric.size(classes)
+            self._places.append(end if size is None else slice(end, end + size))
+            end += 1 if size is None else size
         # Logs come in alphabetical order, the engine's results in the order of `compile`.
-        self._order = sorted((name, index) for index, name in enumerate(self.names))
+        self._order = sorted(zip(self.names, self._places, strict=True), key=lambda pair: pair[0])
 
     @property
     def metrics(self) -> list[Metric]:
         """All metrics in the order of the results."""
         return [*self.plain, *self.weighted]
 
-    def logs(self, results: Sequence[float]) -> dict[str, float]:
+    def logs(self, results: Sequence[float]) -> dict[str, Any]:
         """The engine's results by name."""
-        return {name: results[index] for name, index in self._order}
+        return {name: value_at(results, place) for name, place in self._order}
+
+    def values(self, results: Sequence[float]) -> list[Any]:
+        """The engine's results as the loss and each metric."""
+        return [value_at(results, place) for place in self._places]
 
     def attach(self, engine: Engine | None) -> None:
         """Lets optimizer and metrics read what this engine holds of them; None ends that."""
         self.optimizer.attach(engine)
-        for index, metric in enumerate(self.metrics, 1):
-            metric.attach(engine, index)
+        for metric, place in zip(self.metrics, self._places[1:], strict=True):
+            metric.attach(engine, place)
 
     def spec(self) -> str:
         """The JSON that the engine compiles."""

@@ -93,10 +93,11 @@ impl Trainer {
         let mut objectives = Vec::new();
         for (i, loss) in config.loss.iter().enumerate() {
             let loss = Loss::new(loss)?;
+            let classes = plan.output_shapes().nth(i).and_then(|shape| *shape.0.last()?).unwrap_or(1);
             let mut metrics = Vec::new();
             for (lists, weighted) in [(&config.metrics, false), (&config.weighted_metrics, true)] {
                 for metric in lists.get(i).into_iter().flatten() {
-                    metrics.push((Metric::new(metric)?, weighted));
+                    metrics.push((Metric::new(metric, classes)?, weighted));
                 }
             }
             objectives.push(Objective {
@@ -227,12 +228,12 @@ impl Trainer {
         Ok(&self.gradients)
     }
 
-    /// The loss, then each output's metrics, since the last reset.
+    /// The loss, then the numbers of each output's metrics, since the last reset.
     pub fn results(&self) -> Vec<f64> {
         let (total, count) = self.loss;
         let loss = if count == 0.0 { 0.0 } else { total / count };
         let metrics = self.objectives.iter().flat_map(|objective| &objective.metrics);
-        std::iter::once(loss).chain(metrics.map(|(metric, _)| metric.result())).collect()
+        std::iter::once(loss).chain(metrics.flat_map(|(metric, _)| metric.result())).collect()
     }
 
     /// Forgets what the metrics have seen.
@@ -319,7 +320,7 @@ impl Trainer {
         self.loss.0 += seen.loss * seen.rows;
         self.loss.1 += seen.rows;
         let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
-        metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(totals));
+        metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(&totals));
     }
 }
 
@@ -327,7 +328,7 @@ impl Trainer {
 struct Seen {
     loss: f64,
     rows: f64,
-    totals: Vec<(f64, f64)>,
+    totals: Vec<Vec<f64>>,
 }
 
 impl Objective {
@@ -383,7 +384,7 @@ pub fn loss_value(
     on_arrays(loss.name(), y_true, y_pred, sample_weight, |labelled, weights| loss.value(labelled, weights))
 }
 
-/// The weighted total and the weight that a metric adds for plain arrays.
+/// What plain arrays add to a metric's totals.
 ///
 /// # Errors
 /// Where the metric is not known or the arrays do not fit.
@@ -392,8 +393,8 @@ pub fn metric_totals(
     y_true: &Data<'_>,
     y_pred: &ArrayViewD<'_, f32>,
     sample_weight: Option<&ArrayViewD<'_, f32>>,
-) -> Result<(f64, f64)> {
-    let metric = Metric::new(metric)?;
+) -> Result<Vec<f64>> {
+    let metric = Metric::new(metric, y_pred.shape().last().copied().unwrap_or(1))?;
     on_arrays(metric.name(), y_true, y_pred, sample_weight, |labelled, weights| metric.totals(labelled, weights))
 }
 
