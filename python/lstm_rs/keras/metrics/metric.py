@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,7 +118,7 @@ class Metric(Described):
         return f"<{type(self).__name__} name={self.name}>"
 
 
-def value_at(results: Sequence[float], place: int | slice) -> float | Array:
+def value_at(results: list[float], place: int | slice) -> float | Array:
     """What an engine's results have at a place: a number, or the numbers of a slice as an array."""
     found = results[place]
     return np.asarray(found, dtype=np.float32) if isinstance(found, list) else found

@@ -98,11 +98,11 @@ class Resolved:
         """All metrics in the order of the results."""
         return [*self.plain, *self.weighted]
 
-    def logs(self, results: Sequence[float]) -> dict[str, Any]:
+    def logs(self, results: list[float]) -> dict[str, Any]:
         """The engine's results by name."""
         return {name: value_at(results, place) for name, place in self._order}
 
-    def values(self, results: Sequence[float]) -> list[Any]:
+    def values(self, results: list[float]) -> list[Any]:
         """The engine's results as the loss and each metric."""
         return [value_at(results, place) for place in self._places]
 
