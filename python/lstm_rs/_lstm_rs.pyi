@@ -18,6 +18,7 @@ __all__ = [
     "isa",
     "load_tensors",
     "loss_value",
+    "metric_result",
     "metric_totals",
     "num_threads",
     "save_tensors",
@@ -60,8 +61,11 @@ def loss_value(
 
 def metric_totals(
     metric: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
-) -> tuple[float, float]:
-    """The weighted total and the weight that a mean metric, given as JSON, adds for these arrays."""
+) -> list[float]:
+    """What these arrays add to the totals of a metric, given as JSON."""
+
+def metric_result(metric: str, totals: Sequence[float]) -> list[float]:
+    """The numbers of a metric with such totals; without any, of one that has seen nothing."""
 
 def save_tensors(path: str, tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file; an existing file is replaced only once the new one is whole."""
@@ -167,7 +171,10 @@ class Engine:
         """Sequences that go through the network one step at a time, this many side by side."""
 
     def results(self) -> list[float]:
-        """The loss, each output's where there are several, then each output's metrics, since `reset_metrics`."""
+        """The loss, each output's where there are several, then each output's metrics, since `reset_metrics`.
+
+        A metric that has a number for each class or threshold takes as many places.
+        """
 
     def reset_metrics(self) -> None: ...
     @property

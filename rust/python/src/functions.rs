@@ -124,13 +124,18 @@ pub(crate) fn metric_totals(
     y_true: Array<'_>,
     y_pred: Floats<'_>,
     sample_weight: Option<Floats<'_>>,
-) -> PyResult<(f64, f64)> {
+) -> PyResult<Vec<f64>> {
     let (y_true, y_pred) = (y_true.data(), y_pred.view());
     let weights = sample_weight.as_ref().map(Floats::view);
     compute(py, || {
         let metric = Serialised::from_json("metric", metric)?;
         Ok(training::metric_totals(&metric, &y_true, &y_pred, weights.as_ref())?)
     })
+}
+
+#[pyfunction]
+pub(crate) fn metric_result(py: Python<'_>, metric: &str, totals: Vec<f64>) -> PyResult<Vec<f64>> {
+    compute(py, || Ok(training::metric_result(&Serialised::from_json("metric", metric)?, &totals)?))
 }
 
 #[pyfunction]

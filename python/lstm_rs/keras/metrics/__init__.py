@@ -8,38 +8,103 @@ from typing import Any
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import absent
 from lstm_rs.keras._names import snake_case
-from lstm_rs.keras.metrics.metric import Metric
-from lstm_rs.keras.metrics.metrics import (
+from lstm_rs.keras.metrics.accuracy import (
+    Accuracy,
     BinaryAccuracy,
-    BinaryCrossentropy,
     CategoricalAccuracy,
-    CategoricalCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
     SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from lstm_rs.keras.metrics.confusion import (
+    AUC,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from lstm_rs.keras.metrics.fscore import F1Score, FBetaScore
+from lstm_rs.keras.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
+from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.probabilistic import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    KLDivergence,
+    Poisson,
     SparseCategoricalCrossentropy,
+)
+from lstm_rs.keras.metrics.reduction import Mean, Sum
+from lstm_rs.keras.metrics.regression import (
+    CosineSimilarity,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    R2Score,
+    RootMeanSquaredError,
 )
 
 _CLASSES: tuple[type[Metric], ...] = (
+    AUC,
+    Accuracy,
     BinaryAccuracy,
     BinaryCrossentropy,
     CategoricalAccuracy,
     CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    F1Score,
+    FBetaScore,
+    FalseNegatives,
+    FalsePositives,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    Precision,
+    PrecisionAtRecall,
+    R2Score,
+    Recall,
+    RecallAtPrecision,
+    RootMeanSquaredError,
+    SensitivityAtSpecificity,
     SparseCategoricalAccuracy,
     SparseCategoricalCrossentropy,
+    SparseTopKCategoricalAccuracy,
+    SpecificityAtSensitivity,
+    SquaredHinge,
+    TopKCategoricalAccuracy,
+    TrueNegatives,
+    TruePositives,
 )
 
+# Fed with values, not with targets and predictions: not for `compile`.
+_REDUCTIONS: tuple[type[Metric], ...] = (Mean, Sum)
+
 _BY_NAME: dict[str, type[Metric]] = {
-    **{cls.__name__: cls for cls in _CLASSES},
-    **{snake_case(cls.__name__): cls for cls in _CLASSES},
+    **{cls.__name__: cls for cls in (*_CLASSES, *_REDUCTIONS)},
+    **{snake_case(cls.__name__): cls for cls in (*_CLASSES, *_REDUCTIONS)},
     "bce": BinaryCrossentropy,
     "BCE": BinaryCrossentropy,
     "mae": MeanAbsoluteError,
     "MAE": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "MAPE": MeanAbsolutePercentageError,
     "mse": MeanSquaredError,
     "MSE": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
+    "MSLE": MeanSquaredLogarithmicError,
 }
 
 ACCURACY = ("accuracy", "acc")
@@ -84,6 +149,11 @@ def resolve(identifier: Any) -> Metric:
     if metric is None:
         raise ValueError("Expected a metric, received None.")
     if isinstance(metric, Metric):
+        if type(metric) in _REDUCTIONS:
+            raise ValueError(
+                f"{type(metric).__name__} takes plain values: call it yourself, it cannot be a metric of a model, "
+                "which feeds targets and predictions."
+            )
         if type(metric) not in _CLASSES:
             raise NotImplementedError(f"Metrics written in Python are not supported. Received: {identifier!r}")
         if isinstance(identifier, str):
@@ -98,15 +168,44 @@ def resolve(identifier: Any) -> Metric:
 
 
 __all__ = [
+    "AUC",
+    "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
+    "Mean",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
+    "Poisson",
+    "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
+    "Recall",
+    "RecallAtPrecision",
+    "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "SquaredHinge",
+    "Sum",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "deserialize",
     "get",
     "serialize",

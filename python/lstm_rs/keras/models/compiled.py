@@ -12,6 +12,7 @@ from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.losses import Loss
 from lstm_rs.keras.metrics import Metric
+from lstm_rs.keras.metrics.metric import value_at
 from lstm_rs.keras.models.specs import OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
 
@@ -70,7 +71,7 @@ class Compiled:
             [1.0 if weight is None else float(weight) for weight in weights],
             plain,
             weighted,
-            names,
+            outputs,
         )
 
     def get_config(self) -> Config:
@@ -91,34 +92,47 @@ class Resolved:
         loss_weights: list[float],
         plain: list[list[Metric]],
         weighted: list[list[Metric]],
-        outputs: list[str],
+        outputs: Sequence[OutputSpec],
     ) -> None:
         self.optimizer = optimizer
         self.losses = losses
         self.loss_weights = loss_weights
         self.plain = plain
         self.weighted = weighted
-        prefixes = [f"{name}_" for name in outputs] if len(outputs) > 1 else [""]
+        prefixes = [f"{output.name}_" for output in outputs] if len(outputs) > 1 else [""]
         each = [f"{prefix}loss" for prefix in prefixes if prefix]
         self.names = ["loss", *each, *_log_names(plain, weighted, prefixes)]
-        self._first_metric = 1 + len(each)
+        # Where the engine's results have the losses and each metric.
+        self._places: list[int | slice] = list(range(1 + len(each)))
+        end = len(self._places)
+        self._metric_places: list[int | slice] = []
+        for output, *parts in zip(outputs, plain, weighted, strict=True):
+            for metric in (metric for part in parts for metric in part):
+                size = metric.size(output.shape[-1] or 1)
+                self._metric_places.append(end if size is None else slice(end, end + size))
+                end += 1 if size is None else size
+        self._places += self._metric_places
         # Logs come in alphabetical order, the engine's results in the order of `compile`.
-        self._order = sorted((name, index) for index, name in enumerate(self.names))
+        self._order = sorted(zip(self.names, self._places, strict=True), key=lambda pair: pair[0])
 
     @property
     def metrics(self) -> list[Metric]:
         """All metrics in the order of the results."""
         return [metric for pair in zip(self.plain, self.weighted, strict=True) for part in pair for metric in part]
 
-    def logs(self, results: Sequence[float]) -> dict[str, float]:
+    def logs(self, results: list[float]) -> dict[str, Any]:
         """The engine's results by name."""
-        return {name: results[index] for name, index in self._order}
+        return {name: value_at(results, place) for name, place in self._order}
+
+    def values(self, results: list[float]) -> list[Any]:
+        """The engine's results as the loss and each metric."""
+        return [value_at(results, place) for place in self._places]
 
     def attach(self, engine: Engine | None) -> None:
         """Lets optimizer and metrics read what this engine holds of them; None ends that."""
         self.optimizer.attach(engine)
-        for index, metric in enumerate(self.metrics, self._first_metric):
-            metric.attach(engine, index)
+        for metric, place in zip(self.metrics, self._metric_places, strict=True):
+            metric.attach(engine, place)
 
     def spec(self) -> str:
         """The JSON that the engine compiles."""

@@ -90,6 +90,7 @@ class Trainer:
         self._resolved: Resolved | None = None
         self._state_to_restore: OptimizerState | None = None
         self._epochs_shuffled = 0
+        self._initial_epoch = 0
 
     def _to_read(self, x: Any = None) -> Engine:
         """The engine, built for this input where there is none yet, with the present weights. Given by `Model`."""
@@ -278,8 +279,10 @@ class Trainer:
         self.stop_training = False
         logs: Logs = {}
         try:
+            # A callback that restores an interrupted training changes it.
+            self._initial_epoch = initial_epoch
             callbacks.on_train_begin()
-            for epoch in range(initial_epoch, epochs):
+            for epoch in range(self._initial_epoch, epochs):
                 engine.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
                 results: list[float] | None = None
@@ -458,9 +461,7 @@ class Trainer:
         engine = self._to_read(x)
         return self.pack(engine.predict(self._as_inputs(self._input_parts(x)), _DIRECT_BATCH, None))
 
-    def _evaluate(
-        self, engine: Engine, data: _Arrays, batch: int, steps: int | None, callbacks: CallbackList
-    ) -> dict[str, float]:
+    def _evaluate(self, engine: Engine, data: _Arrays, batch: int, steps: int | None, callbacks: CallbackList) -> Logs:
         resolved = self._resolved
         assert resolved is not None
         if steps is not None:
@@ -485,9 +486,7 @@ class Trainer:
         callbacks.on_test_end(logs)
         return logs
 
-    def _evaluate_with_hooks(
-        self, engine: Engine, data: _Arrays, batch: int, begin_hook: Any, end_hook: Any
-    ) -> dict[str, float]:
+    def _evaluate_with_hooks(self, engine: Engine, data: _Arrays, batch: int, begin_hook: Any, end_hook: Any) -> Logs:
         """Batch by batch, for callbacks that listen before a batch or end the evaluation."""
         resolved = self._resolved
         assert resolved is not None
@@ -587,9 +586,10 @@ class Trainer:
         assert self._resolved is not None
         if return_dict:
             return self._resolved.logs(results)
-        return results if len(results) > 1 else results[0]
+        values = self._resolved.values(results)
+        return values if len(values) > 1 else values[0]
 
-    def _in_order(self, logs: Mapping[str, float]) -> Any:
+    def _in_order(self, logs: Mapping[str, Any]) -> Any:
         assert self._resolved is not None
         results = [logs[name] for name in self._resolved.names]
         return results if len(results) > 1 else results[0]

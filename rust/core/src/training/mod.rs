@@ -8,7 +8,7 @@ mod target;
 mod trainer;
 
 pub use loss::Loss;
-pub use metric::Metric;
+pub use metric::{Metric, metric_result};
 pub use optimizer::Optimizer;
 pub use target::{Labelled, SampleWeights};
 pub use trainer::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING, loss_value, metric_totals};

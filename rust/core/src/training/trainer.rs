@@ -104,10 +104,11 @@ impl Trainer {
         let mut objectives = Vec::new();
         for (i, loss) in config.loss.iter().enumerate() {
             let loss = Loss::new(loss)?;
+            let classes = plan.output_shapes().nth(i).and_then(|shape| *shape.0.last()?).unwrap_or(1);
             let mut metrics = Vec::new();
             for (lists, weighted) in [(&config.metrics, false), (&config.weighted_metrics, true)] {
                 for metric in lists.get(i).into_iter().flatten() {
-                    metrics.push((Metric::new(metric)?, weighted));
+                    metrics.push((Metric::new(metric, classes)?, weighted));
                 }
             }
             objectives.push(Objective {
@@ -240,14 +241,14 @@ impl Trainer {
         Ok(&self.gradients)
     }
 
-    /// The loss, with several outputs that of each, then each output's metrics, since the last reset.
+    /// The loss, with several outputs that of each, then the numbers of each output's metrics, since the last reset.
     pub fn results(&self) -> Vec<f64> {
         let (total, count) = self.loss;
         let mean = |total: f64| if count == 0.0 { 0.0 } else { total / count };
         let several = self.objectives.len() > 1;
         let losses = self.objectives.iter().filter(|_| several).map(|objective| mean(objective.loss_total));
         let metrics = self.objectives.iter().flat_map(|objective| &objective.metrics);
-        std::iter::once(mean(total)).chain(losses).chain(metrics.map(|(metric, _)| metric.result())).collect()
+        std::iter::once(mean(total)).chain(losses).chain(metrics.flat_map(|(metric, _)| metric.result())).collect()
     }
 
     /// Forgets what the metrics have seen.
@@ -338,7 +339,7 @@ impl Trainer {
         }
         self.loss.1 += seen.rows;
         let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
-        metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(totals));
+        metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(&totals));
     }
 }
 
@@ -347,7 +348,7 @@ struct Seen {
     /// Each output's.
     losses: Vec<f64>,
     rows: f64,
-    totals: Vec<(f64, f64)>,
+    totals: Vec<Vec<f64>>,
 }
 
 impl Objective {
@@ -411,7 +412,7 @@ pub fn loss_value(
     on_arrays(loss.name(), y_true, y_pred, sample_weight, |labelled, weights| loss.value(labelled, weights))
 }
 
-/// The weighted total and the weight that a metric adds for plain arrays.
+/// What plain arrays add to a metric's totals.
 ///
 /// # Errors
 /// Where the metric is not known or the arrays do not fit.
@@ -420,8 +421,8 @@ pub fn metric_totals(
     y_true: &Data<'_>,
     y_pred: &ArrayViewD<'_, f32>,
     sample_weight: Option<&ArrayViewD<'_, f32>>,
-) -> Result<(f64, f64)> {
-    let metric = Metric::new(metric)?;
+) -> Result<Vec<f64>> {
+    let metric = Metric::new(metric, y_pred.shape().last().copied().unwrap_or(1))?;
     on_arrays(metric.name(), y_true, y_pred, sample_weight, |labelled, weights| metric.totals(labelled, weights))
 }
 

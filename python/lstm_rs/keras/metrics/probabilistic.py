@@ -1,4 +1,4 @@
-"""The metrics. With a target y and a prediction p, both along the last axis of size K."""
+"""Metrics of probabilities. With a target y and a prediction p, both along the last axis of size K."""
 
 from __future__ import annotations
 
@@ -6,82 +6,6 @@ from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import last_axis, real
 from lstm_rs.keras.metrics.metric import Metric
-
-
-class BinaryAccuracy(Metric):
-    """How often (p > threshold) is y, for targets of 0 and 1.
-
-    Args:
-        name: Its name.
-        dtype: Accepted as in Keras.
-        threshold: Default 0.5.
-
-    >>> import lstm_rs as tf
-    >>> tf.keras.metrics.BinaryAccuracy()([[1], [0]], [[0.7], [0.6]])
-    0.5
-    """
-
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "threshold")
-    direction: ClassVar[str] = "up"
-
-    def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
-        if threshold is not None and (threshold <= 0 or threshold >= 1):
-            raise ValueError(f"`threshold` must lie between 0 and 1. Received: threshold={threshold}")
-        super().__init__(dtype, name)
-        self.threshold = threshold
-
-
-class CategoricalAccuracy(Metric):
-    """How often the largest p is the largest y, for one-hot targets.
-
-    Args:
-        name: Its name.
-        dtype: Accepted as in Keras.
-    """
-
-    direction: ClassVar[str] = "up"
-
-    def __init__(self, name: str = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-
-
-class SparseCategoricalAccuracy(Metric):
-    """How often the largest p is the one that y names, for class numbers.
-
-    Args:
-        name: Its name.
-        dtype: Accepted as in Keras.
-    """
-
-    sparse: ClassVar[bool] = True
-    direction: ClassVar[str] = "up"
-
-    def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-
-
-class MeanSquaredError(Metric):
-    """mean((y - p)^2).
-
-    Args:
-        name: Its name.
-        dtype: Accepted as in Keras.
-    """
-
-    def __init__(self, name: str = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-
-
-class MeanAbsoluteError(Metric):
-    """mean(|y - p|).
-
-    Args:
-        name: Its name.
-        dtype: Accepted as in Keras.
-    """
-
-    def __init__(self, name: str = "mean_absolute_error", dtype: Any = None) -> None:
-        super().__init__(dtype, name)
 
 
 class CategoricalCrossentropy(Metric):
@@ -163,3 +87,31 @@ class BinaryCrossentropy(Metric):
         super().__init__(dtype, name)
         self.from_logits = bool(from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
+
+
+class KLDivergence(Metric):
+    """sum(y log(y / p)), with y and p cut to [1e-7, 1].
+
+    Args:
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    As `keras.metrics.KLDivergence`.
+    """
+
+    def __init__(self, name: str = "kl_divergence", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+
+
+class Poisson(Metric):
+    """mean(p - y log(p + 1e-7)).
+
+    Args:
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    As `keras.metrics.Poisson`.
+    """
+
+    def __init__(self, name: str = "poisson", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
