@@ -98,11 +98,11 @@ class Resolved:
         for index, metric in enumerate(self.metrics, 1):
             metric.attach(engine, index)
 
-    def spec(self) -> str:
-        """The JSON that the engine compiles."""
+    def spec(self, engine: Engine) -> str:
+        """The JSON that this engine compiles."""
         return json.dumps(
             {
-                "optimizer": serialize(self.optimizer),
+                "optimizer": self.optimizer.spec(engine.weights),
                 "loss": [self.loss.spec()],
                 "metrics": [[serialize(metric) for metric in self.plain]],
                 "weighted_metrics": [[serialize(metric) for metric in self.weighted]],
