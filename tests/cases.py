@@ -88,6 +88,10 @@ def _regression(keras: Any, **lstm: Any) -> list[Any]:
     return _series(keras, head=keras.layers.Dense(2), **lstm)
 
 
+def _positive(keras: Any) -> list[Any]:
+    return _series(keras, head=keras.layers.Dense(2, activation="exponential"))
+
+
 CATEGORICAL = _named("categorical_crossentropy")
 SPARSE = _named("sparse_categorical_crossentropy")
 MSE = _named("mse")
@@ -265,6 +269,75 @@ CASES: dict[str, Case] = {
         ONE_HOT,
         CATEGORICAL,
     ),
+    "mape": Case(_regression, SERIES, TARGETS, _named("mape")),
+    "msle": Case(_positive, SERIES, np.abs(TARGETS), _named("msle")),
+    "huber": Case(_regression, SERIES, 3 * TARGETS, _named("huber")),
+    "huber_delta": Case(_regression, SERIES, TARGETS, lambda keras: keras.losses.Huber(delta=0.4)),
+    "log_cosh": Case(_regression, SERIES, TARGETS, _named("log_cosh")),
+    "poisson": Case(_positive, SERIES, np.abs(TARGETS), _named("poisson")),
+    "kl_divergence": Case(_classifier, TOKENS, np.abs(STEP_TARGETS[:, :3, 0]) / 3, _named("kld")),
+    "hinge": Case(_regression, SERIES, np.sign(TARGETS), _named("hinge")),
+    "hinge_of_zeros": Case(_regression, SERIES, np.float32(TARGETS > 0), _named("hinge")),
+    "squared_hinge": Case(_regression, SERIES, np.sign(TARGETS), _named("squared_hinge")),
+    "categorical_hinge": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(CLASSES)), SERIES, ONE_HOT, _named("categorical_hinge")
+    ),
+    "cosine_similarity": Case(_regression, SERIES, TARGETS, _named("cosine_similarity")),
+    "binary_focal": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(1, activation="sigmoid")),
+        SERIES,
+        BINARY,
+        _named("binary_focal_crossentropy"),
+    ),
+    "binary_focal_logits": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(1)),
+        SERIES,
+        BINARY,
+        lambda keras: keras.losses.BinaryFocalCrossentropy(
+            apply_class_balancing=True, alpha=0.4, gamma=1.5, from_logits=True, label_smoothing=0.1
+        ),
+    ),
+    "binary_focal_probabilities": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(1, activation="hard_sigmoid")),
+        SERIES,
+        BINARY,
+        lambda keras: keras.losses.BinaryFocalCrossentropy(apply_class_balancing=True),
+    ),
+    "categorical_focal": Case(
+        lambda keras: _classifier(keras), TOKENS, ONE_HOT, _named("categorical_focal_crossentropy")
+    ),
+    "categorical_focal_logits": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(CLASSES)),
+        SERIES,
+        ONE_HOT,
+        lambda keras: keras.losses.CategoricalFocalCrossentropy(
+            alpha=0.5, gamma=3.0, from_logits=True, label_smoothing=0.1
+        ),
+    ),
+    "categorical_focal_not_softmax": Case(
+        lambda keras: _series(keras, head=keras.layers.Dense(CLASSES, activation="exponential")),
+        SERIES,
+        ONE_HOT,
+        _named("categorical_focal_crossentropy"),
+    ),
+    "huber_masked": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        STEP_TARGETS,
+        _named("huber"),
+        sample_weight=STEP_WEIGHTS,
+    ),
+    "reduction_of_weights": Case(
+        lambda keras: _regression(keras, return_sequences=True),
+        SERIES,
+        STEP_TARGETS,
+        lambda keras: keras.losses.LogCosh(reduction="mean_with_sample_weight"),
+        sample_weight=STEP_WEIGHTS,
+    ),
     "reduction_sum": Case(_regression, SERIES, TARGETS, lambda keras: keras.losses.MeanSquaredError(reduction="sum")),
     "row_weights": Case(lambda keras: _classifier(keras), TOKENS, ONE_HOT, CATEGORICAL, sample_weight=ROW_WEIGHTS),
     "step_weights": Case(
@@ -403,6 +476,44 @@ _OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "adam_clipnorm": ("Adam", {"learning_rate": 0.02, "epsilon": 0.01, "clipnorm": 0.05}),
     "adam_clipvalue": ("Adam", {"learning_rate": 0.02, "epsilon": 0.01, "clipvalue": 0.01}),
     "adam_global_clipnorm": ("Adam", {"learning_rate": 0.02, "epsilon": 0.01, "global_clipnorm": 0.1}),
+    "adamw": ("AdamW", {"learning_rate": 0.02}),
+    "adamw_all": ("AdamW", {"learning_rate": 0.02, "weight_decay": 0.3, "amsgrad": True, "clipnorm": 0.1}),
+    "nadam": ("Nadam", {"learning_rate": 0.02}),
+    "nadam_all": (
+        "Nadam",
+        {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.1, "clipvalue": 0.02},
+    ),
+    "nadam_accumulated": ("Nadam", {"learning_rate": 0.02, "gradient_accumulation_steps": 3}),
+    "adagrad": ("Adagrad", {"learning_rate": 0.1}),
+    "adagrad_all": (
+        "Adagrad",
+        {"learning_rate": 0.1, "initial_accumulator_value": 0.01, "epsilon": 1e-3, "global_clipnorm": 0.2},
+    ),
+    "adadelta": ("Adadelta", {"learning_rate": 10.0}),
+    "adadelta_all": ("Adadelta", {"learning_rate": 1.0, "rho": 0.8, "epsilon": 1e-4, "weight_decay": 0.01}),
+    "adamax": ("Adamax", {"learning_rate": 0.02}),
+    "adamax_all": (
+        "Adamax",
+        {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-2, "weight_decay": 0.1, "clipnorm": 0.1},
+    ),
+    "lion": ("Lion", {"learning_rate": 0.002}),
+    "lion_all": ("Lion", {"learning_rate": 0.002, "beta_1": 0.7, "beta_2": 0.8, "weight_decay": 2.0}),
+    "adam_accumulated": (
+        "Adam",
+        {"learning_rate": 0.02, "gradient_accumulation_steps": 4, "clipnorm": 0.05, "weight_decay": 0.1},
+    ),
+    "adam_average": ("Adam", {"learning_rate": 0.02, "use_ema": True, "ema_overwrite_frequency": 4}),
+    "sgd_average_accumulated": (
+        "SGD",
+        {
+            "learning_rate": 0.3,
+            "momentum": 0.5,
+            "use_ema": True,
+            "ema_momentum": 0.7,
+            "ema_overwrite_frequency": 3,
+            "gradient_accumulation_steps": 2,
+        },
+    ),
     "sgd": ("SGD", {"learning_rate": 0.3}),
     "sgd_momentum": ("SGD", {"learning_rate": 0.05, "momentum": 0.8}),
     "sgd_nesterov": ("SGD", {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True}),
@@ -418,6 +529,30 @@ _OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"learning_rate": 0.005, "centered": True, "momentum": 0.5, "epsilon": 1e-2, "weight_decay": 0.1},
     ),
 }
+_SCHEDULES: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
+    "exponential": ("ExponentialDecay", (0.5, 7, 0.6), {}),
+    "exponential_staircase": ("ExponentialDecay", (0.5, 7, 0.6), {"staircase": True}),
+    "piecewise": ("PiecewiseConstantDecay", ([3, 9], [0.5, 0.1, 0.3]), {}),
+    "polynomial": ("PolynomialDecay", (0.5, 9), {"end_learning_rate": 0.01, "power": 2.0}),
+    "polynomial_cycle": ("PolynomialDecay", (0.5, 6), {"cycle": True}),
+    "inverse_time": ("InverseTimeDecay", (0.5, 4, 0.7), {}),
+    "inverse_time_staircase": ("InverseTimeDecay", (0.5, 4, 0.7), {"staircase": True}),
+    "cosine": ("CosineDecay", (0.5, 12), {"alpha": 0.1}),
+    "cosine_warmup": ("CosineDecay", (0.01, 9), {"warmup_target": 0.6, "warmup_steps": 5}),
+    "cosine_restarts": ("CosineDecayRestarts", (0.5, 3), {"m_mul": 0.8, "alpha": 0.05}),
+    "cosine_restarts_even": ("CosineDecayRestarts", (0.5, 5), {"t_mul": 1.0}),
+}
+for _name, (_class, _positional, _options) in _SCHEDULES.items():
+    CASES[f"optimizer_schedule_{_name}"] = Case(
+        lambda keras: _classifier(keras),
+        TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+        lambda keras, _class=_class, _positional=_positional, _options=_options: keras.optimizers.SGD(
+            getattr(keras.optimizers.schedules, _class)(*_positional, **_options)
+        ),
+        steps=20,
+    )
 for _name, (_class, _options) in _OPTIMIZERS.items():
     CASES[f"optimizer_{_name}"] = Case(
         lambda keras: _classifier(keras),

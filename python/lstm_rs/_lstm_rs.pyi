@@ -18,6 +18,7 @@ __all__ = [
     "isa",
     "load_tensors",
     "loss_value",
+    "loss_values",
     "metric_result",
     "metric_totals",
     "num_threads",
@@ -58,6 +59,9 @@ def loss_value(
     loss: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
 ) -> float:
     """The value of a loss, given as JSON, on plain arrays."""
+
+def loss_values(loss: str, y_true: _Values, y_pred: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values of a loss, given as JSON, for each row along the last axis, not reduced: one flat array."""
 
 def metric_totals(
     metric: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
@@ -169,6 +173,9 @@ class Engine:
 
     def stream(self, batch_size: int) -> Stream:
         """Sequences that go through the network one step at a time, this many side by side."""
+
+    def finalize(self) -> None:
+        """Sets the weights to their running mean, where the optimizer keeps one."""
 
     def results(self) -> list[float]:
         """The loss, each output's where there are several, then each output's metrics, since `reset_metrics`.

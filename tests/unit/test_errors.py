@@ -379,7 +379,7 @@ def test_warnings_point_to_the_users_line() -> None:
     ("make", "error", "words"),
     [
         (lambda k: k.layers.GRU, AttributeError, ("keras.layers", "'GRU'", "LSTMCell")),
-        (lambda k: k.optimizers.AdamW, AttributeError, ("keras.optimizers", "'AdamW'", "RMSprop")),
+        (lambda k: k.optimizers.Ftrl, AttributeError, ("keras.optimizers", "'Ftrl'", "RMSprop")),
         (lambda k: k.applications, AttributeError, ("keras", "'applications'", "Sequential")),
         (lambda k: k.layers.LSTMCell(4, bias_constraint="x"), NotImplementedError, ("LSTMCell", "bias_constraint")),
     ],

@@ -163,3 +163,53 @@ def test_configuration_round_trip(loss: Any) -> None:
     twin = type(loss).from_config(loss.get_config())
     assert twin.get_config() == loss.get_config()
     assert twin.name == loss.name
+
+
+def test_quantile_is_least_at_the_quantile(rng: np.random.Generator) -> None:
+    """Keras has no such loss: its value by the formula, and a constant model that learns the quantile."""
+    y, prediction = rng.normal(size=(ROWS, 3)).astype(np.float32), rng.normal(size=(ROWS, 3)).astype(np.float32)
+    error = y - prediction
+    expected = np.maximum(0.8 * error, -0.2 * error)
+    assert value(losses.Quantile(0.8)(y, prediction)) == pytest.approx(expected.mean(), rel=1e-5)
+    np.testing.assert_allclose(losses.quantile(y, prediction, 0.8), expected.mean(1), rtol=1e-5)
+    y = np.linspace(0, 1, 101, dtype=np.float32)[:, None]
+    model = tf.keras.Sequential([tf.keras.layers.Input((1,)), tf.keras.layers.Dense(1)])
+    model.compile(loss=losses.Quantile(0.8), optimizer=tf.keras.optimizers.SGD(0.05))
+    model.fit(np.zeros_like(y), y, batch_size=101, epochs=200, verbose=0)
+    assert model.get_weights()[1] == pytest.approx(0.8, abs=0.02)
+
+
+def test_functions_give_one_value_a_row(rng: np.random.Generator) -> None:
+    """Of any rank; a hinge decides for the whole batch what its targets stand for."""
+    y, prediction = rng.uniform(0.1, 1, size=(2, 3, 4)), rng.uniform(0.1, 1, size=(2, 3, 4))
+    for name in ("huber", "log_cosh", "poisson", "kl_divergence", "cosine_similarity", "mean_squared_error"):
+        rows = getattr(losses, name)(y, prediction)
+        assert rows.shape == (2, 3)
+        whole = losses.resolve(name)(y, prediction)
+        assert rows.mean() == pytest.approx(whole, rel=1e-5)
+    np.testing.assert_allclose(losses.hinge([[1, 1], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]), [0.5, 1.0])
+    np.testing.assert_allclose(losses.hinge([[1, 1], [-1, 1]], [[0.5, 0.5], [0.5, 0.5]]), [0.5, 1.0])
+    np.testing.assert_allclose(losses.hinge([[1, 1], [0, 2]], [[0.5, 0.5], [0.5, 0.5]]), [0.5, 0.5])
+
+
+def test_arguments_are_checked() -> None:
+    """With the argument's name."""
+    for make, argument in (
+        (lambda: losses.Quantile(1.0), "quantile"),
+        (lambda: losses.Huber(delta=0.0), "delta"),
+        (lambda: losses.BinaryFocalCrossentropy(gamma="much"), "gamma"),
+        (lambda: losses.CategoricalFocalCrossentropy(alpha=[0.5, 0.5]), "alpha"),
+        (lambda: losses.LogCosh(reduction="most"), "reduction"),
+    ):
+        with pytest.raises(ValueError, match=argument):
+            make()
+    with pytest.raises(NotImplementedError, match="axis"):
+        losses.CosineSimilarity(axis=0)
+
+
+def test_binary_focal_refuses_a_softmax(rng: np.random.Generator) -> None:
+    """Its probabilities are a sigmoid's."""
+    model = tf.keras.Sequential([tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2, activation="softmax")])
+    model.compile(loss="binary_focal_crossentropy")
+    with pytest.raises(NotImplementedError, match="sigmoid"):
+        model.train_on_batch(np.zeros((2, 3)), np.eye(2))

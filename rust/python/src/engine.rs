@@ -311,6 +311,13 @@ impl Engine {
         Ok(to_python(py, gradients))
     }
 
+    fn finalize(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.write(py, |model| {
+            let (network, trainer) = model.for_training()?;
+            Ok(trainer.finalize(network)?)
+        })
+    }
+
     fn results(&self, py: Python<'_>) -> PyResult<Vec<f64>> {
         self.0.peek(py, |model| Ok(model.trainer()?.results()))
     }

@@ -118,6 +118,21 @@ pub(crate) fn loss_value(
 }
 
 #[pyfunction]
+pub(crate) fn loss_values<'py>(
+    py: Python<'py>,
+    loss: &str,
+    y_true: Array<'_>,
+    y_pred: Floats<'_>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let (y_true, y_pred) = (y_true.data(), y_pred.view());
+    let values = compute(py, || {
+        let loss = Serialised::from_json("loss", loss)?;
+        Ok(training::loss_values(&loss, &y_true, &y_pred)?)
+    })?;
+    Ok(PyArrayDyn::from_owned_array(py, ndarray::Array1::from_vec(values).into_dyn()))
+}
+
+#[pyfunction]
 pub(crate) fn metric_totals(
     py: Python<'_>,
     metric: &str,

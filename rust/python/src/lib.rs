@@ -19,8 +19,8 @@ mod _lstm_rs {
     use super::engine::Engine;
     #[pymodule_export]
     use super::functions::{
-        activate, activation_names, available_isas, fma_peak, initialize, isa, load_tensors, loss_value, metric_result,
-        metric_totals, num_threads, save_tensors, set_num_threads,
+        activate, activation_names, available_isas, fma_peak, initialize, isa, load_tensors, loss_value, loss_values,
+        metric_result, metric_totals, num_threads, save_tensors, set_num_threads,
     };
     #[pymodule_export]
     use super::stream::Stream;

@@ -5,31 +5,38 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-
 from lstm_rs import _engine
 from lstm_rs.keras._data import as_floats, as_target
 from lstm_rs.keras._types import Array
 from lstm_rs.keras.losses.loss import Loss
 from lstm_rs.keras.losses.losses import (
     BinaryCrossentropy,
+    BinaryFocalCrossentropy,
     CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    Quantile,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 
 
 def _each(loss: Loss, y_true: Any, y_pred: Any) -> Array:
-    """The loss of each row along the last axis, each reduced by itself."""
+    """The loss of each row along the last axis."""
     predictions = as_floats(y_pred, "y_pred")
     targets = as_target(y_true, predictions.shape, loss.sparse, loss.name)
-    shape = predictions.shape[:-1]
-    rows = predictions.reshape(-1, 1, predictions.shape[-1])
-    target_rows = targets.reshape(-1, 1) if loss.sparse else targets.reshape(-1, 1, targets.shape[-1])
-    spec = json.dumps(loss.spec())
-    values = [_engine.loss_value(spec, target_rows[i], rows[i], None) for i in range(len(rows))]
-    return np.asarray(values, dtype=np.float32).reshape(shape)
+    values = _engine.loss_values(json.dumps(loss.spec()), targets, predictions)
+    return values.reshape(predictions.shape[:-1])
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
@@ -66,3 +73,87 @@ def binary_crossentropy(
 ) -> Array:
     """-mean(y log p + (1 - y) log(1 - p)) along the last axis, for targets of 0 and 1."""
     return _each(BinaryCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Array:
+    """mean(100 |y - p| / max(|y|, 1e-7)) along the last axis."""
+    return _each(MeanAbsolutePercentageError(), y_true, y_pred)
+
+
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Array:
+    """mean((log(p + 1) - log(y + 1))^2) along the last axis."""
+    return _each(MeanSquaredLogarithmicError(), y_true, y_pred)
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Array:
+    """mean(e^2 / 2) where e = |y - p| is at most `delta`, else mean(delta e - delta^2 / 2), along the last axis."""
+    return _each(Huber(delta), y_true, y_pred)
+
+
+def log_cosh(y_true: Any, y_pred: Any) -> Array:
+    """mean(log(cosh(p - y))) along the last axis."""
+    return _each(LogCosh(), y_true, y_pred)
+
+
+def poisson(y_true: Any, y_pred: Any) -> Array:
+    """mean(p - y log(p + 1e-7)) along the last axis."""
+    return _each(Poisson(), y_true, y_pred)
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> Array:
+    """sum(y log(y / p)) along the last axis."""
+    return _each(KLDivergence(), y_true, y_pred)
+
+
+def hinge(y_true: Any, y_pred: Any) -> Array:
+    """mean(max(1 - y p, 0)) along the last axis, for targets of -1 and 1, or of 0 and 1 alone."""
+    return _each(Hinge(), y_true, y_pred)
+
+
+def squared_hinge(y_true: Any, y_pred: Any) -> Array:
+    """mean(max(1 - y p, 0)^2) along the last axis, for targets of -1 and 1, or of 0 and 1 alone."""
+    return _each(SquaredHinge(), y_true, y_pred)
+
+
+def categorical_hinge(y_true: Any, y_pred: Any) -> Array:
+    """max(max((1 - y) p) - sum(y p) + 1, 0) along the last axis, for one-hot targets."""
+    return _each(CategoricalHinge(), y_true, y_pred)
+
+
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+    """-sum(y p) / (norm(y) norm(p)) along the last axis."""
+    return _each(CosineSimilarity(axis), y_true, y_pred)
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    """mean((1 - q)^gamma b) along the last axis: b the binary cross-entropy, q the probability of the target."""
+    return _each(
+        BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred
+    )
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    """-sum(alpha (1 - p)^gamma y log p) along the last axis, for one-hot targets."""
+    return _each(CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def quantile(y_true: Any, y_pred: Any, quantile: float = 0.5) -> Array:
+    """mean(max(q (y - p), (q - 1) (y - p))) along the last axis."""
+    return _each(Quantile(quantile), y_true, y_pred)

@@ -11,15 +11,16 @@ from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize
 from lstm_rs.keras._types import Config
 
-_REDUCTIONS = ("sum_over_batch_size", "mean", "sum")
-_REDUCTIONS_TO_COME = ("mean_with_sample_weight", "none", None)
+_REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight")
+_REDUCTIONS_TO_COME = ("none", None)
 
 
 class Loss(Described):
     """A loss: one number that says how far predictions are from the targets.
 
     A loss has a value for each sample (and step); `reduction` says how these become one number:
-    `sum_over_batch_size` and `mean` divide their weighted sum by their number, `sum` does not divide.
+    `sum_over_batch_size` and `mean` divide their weighted sum by their number, `mean_with_sample_weight` by the sum of
+    the weights, `sum` does not divide.
 
     Called on arrays, it returns the number:
 
@@ -29,7 +30,7 @@ class Loss(Described):
 
     Args:
         name: By default the class name in snake case.
-        reduction: `sum_over_batch_size` (default), `mean` or `sum`.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         dtype: Accepted as in Keras; losses are computed from float32.
 
     Raises:

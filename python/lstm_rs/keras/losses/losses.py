@@ -12,7 +12,7 @@ class MeanSquaredError(Loss):
     """mean((y - p)^2).
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean` or `sum`.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         name: Its name.
         dtype: Accepted as in Keras.
     """
@@ -27,7 +27,7 @@ class MeanAbsoluteError(Loss):
     """mean(|y - p|).
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean` or `sum`.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         name: Its name.
         dtype: Accepted as in Keras.
     """
@@ -48,7 +48,7 @@ class CategoricalCrossentropy(Loss):
         from_logits: Whether the predictions come before the softmax. Default False.
         label_smoothing: s in y (1 - s) + s / K. Default 0.
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean` or `sum`.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         name: Its name.
         dtype: Accepted as in Keras.
 
@@ -81,7 +81,7 @@ class SparseCategoricalCrossentropy(Loss):
     Args:
         from_logits: Whether the predictions come before the softmax. Default False.
         ignore_class: Not supported yet.
-        reduction: `sum_over_batch_size` (default), `mean` or `sum`.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         axis: Only -1, the last axis.
         name: Its name.
         dtype: Accepted as in Keras.
@@ -119,7 +119,7 @@ class BinaryCrossentropy(Loss):
         from_logits: Whether the predictions come before the sigmoid. Default False.
         label_smoothing: s in y (1 - s) + s / 2. Default 0.
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean` or `sum`.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         name: Its name.
         dtype: Accepted as in Keras.
     """
@@ -141,10 +141,415 @@ class BinaryCrossentropy(Loss):
         self.axis = last_axis(type(self).__name__, axis)
 
 
+class MeanAbsolutePercentageError(Loss):
+    """mean(100 |y - p| / max(|y|, 1e-7)).
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 5.0]]), 4)
+    37.5
+
+    As `keras.losses.MeanAbsolutePercentageError`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "mean_absolute_percentage_error",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """mean((log(p + 1) - log(y + 1))^2), with y and p at least 1e-7.
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.MeanSquaredLogarithmicError()([[0.0]], [[1.0]]), 4)
+    0.4805
+
+    As `keras.losses.MeanSquaredLogarithmicError`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "mean_squared_logarithmic_error",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class Huber(Loss):
+    """mean(e^2 / 2) where e = |y - p| is at most `delta`, elsewhere mean(delta e - delta^2 / 2).
+
+    Args:
+        delta: Where the parabola becomes a line, a positive number. Default 1.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    Raises:
+        ValueError: for a `delta` that is not positive.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.Huber()([[0.0, 0.0]], [[1.0, 3.0]]), 4)
+    1.5
+
+    As `keras.losses.Huber`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "delta")
+
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str = "sum_over_batch_size",
+        name: str = "huber_loss",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.delta = real("Huber", delta=delta)
+        if self.delta <= 0:
+            raise ValueError(f"Huber: `delta` must be positive. Received: delta={delta}")
+
+
+class LogCosh(Loss):
+    """mean(log(cosh(p - y))): about e^2 / 2 for a small error e, |e| - log 2 for a large one.
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.LogCosh()([[0.0]], [[1.0]]), 4)
+    0.4338
+
+    As `keras.losses.LogCosh`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "log_cosh",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class Poisson(Loss):
+    """mean(p - y log(p + 1e-7)), for counts y and rates p.
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.Poisson()([[2.0]], [[1.0]]), 4)
+    1.0
+
+    As `keras.losses.Poisson`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "poisson",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class KLDivergence(Loss):
+    """sum(y log(y / p)), both cut to [1e-7, 1].
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.KLDivergence()([[1.0, 0.0]], [[0.5, 0.5]]), 4)
+    0.6931
+
+    As `keras.losses.KLDivergence`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "kl_divergence",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class Hinge(Loss):
+    """mean(max(1 - y p, 0)) for targets of -1 and 1; where a batch holds 0 and 1 alone, 0 stands for -1.
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.Hinge()([[-1.0, 1.0]], [[-0.5, 0.25]]), 4)
+    0.625
+
+    As `keras.losses.Hinge`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "hinge",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class SquaredHinge(Loss):
+    """mean(max(1 - y p, 0)^2) for targets of -1 and 1; where a batch holds 0 and 1 alone, 0 stands for -1.
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.SquaredHinge()([[-1.0, 1.0]], [[-0.5, 1.0]]), 4)
+    0.125
+
+    As `keras.losses.SquaredHinge`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "squared_hinge",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class CategoricalHinge(Loss):
+    """max(max((1 - y) p) - sum(y p) + 1, 0) for one-hot targets.
+
+    Args:
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.CategoricalHinge()([[0.0, 1.0]], [[0.25, 0.75]]), 4)
+    0.5
+
+    As `keras.losses.CategoricalHinge`.
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "categorical_hinge",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+
+class CosineSimilarity(Loss):
+    """-sum(y p) / (norm(y) norm(p)): -1 for the same direction, 1 for the opposite one.
+
+    Args:
+        axis: Only -1, the last axis.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.CosineSimilarity()([[3.0, 4.0]], [[4.0, 3.0]]), 4)
+    -0.96
+
+    As `keras.losses.CosineSimilarity`.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "cosine_similarity",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.axis = last_axis("CosineSimilarity", axis)
+
+
+class BinaryFocalCrossentropy(Loss):
+    """mean((1 - q)^gamma b) for targets of 0 and 1 (Lin et al. 2017).
+
+    q = y p + (1 - y) (1 - p) is the probability of the target, b the binary cross-entropy,
+    -(y log p + (1 - y) log(1 - p)).
+
+    Args:
+        apply_class_balancing: Whether class 1 is weighted by `alpha`, class 0 by 1 - `alpha`. Default False.
+        alpha: The weight of class 1. Default 0.25.
+        gamma: How much less is counted what is predicted well. Default 2.
+        from_logits: Whether the predictions come before the sigmoid. Default False.
+        label_smoothing: s in y (1 - s) + s / 2. Default 0.
+        axis: Only -1, the last axis.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.BinaryFocalCrossentropy()([[1.0]], [[0.5]]), 4)
+    0.1733
+
+    As `keras.losses.BinaryFocalCrossentropy`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        "name",
+        "reduction",
+        "apply_class_balancing",
+        "alpha",
+        "gamma",
+        "from_logits",
+        "label_smoothing",
+        "axis",
+    )
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "binary_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.apply_class_balancing = bool(apply_class_balancing)
+        self.alpha = real("BinaryFocalCrossentropy", alpha=alpha)
+        self.gamma = real("BinaryFocalCrossentropy", gamma=gamma)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = real("BinaryFocalCrossentropy", label_smoothing=label_smoothing)
+        self.axis = last_axis("BinaryFocalCrossentropy", axis)
+
+
+class CategoricalFocalCrossentropy(Loss):
+    """-sum(alpha (1 - p)^gamma y log p) for one-hot targets (Lin et al. 2017), with p scaled to sum to 1.
+
+    Args:
+        alpha: The weight of the loss, one number for all classes. Default 0.25.
+        gamma: How much less is counted what is predicted well. Default 2.
+        from_logits: Whether the predictions come before the softmax. Default False.
+        label_smoothing: s in y (1 - s) + s / K. Default 0.
+        axis: Only -1, the last axis.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]), 4)
+    0.0433
+
+    As `keras.losses.CategoricalFocalCrossentropy`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        "name",
+        "reduction",
+        "alpha",
+        "gamma",
+        "from_logits",
+        "label_smoothing",
+        "axis",
+    )
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str = "categorical_focal_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.alpha = real("CategoricalFocalCrossentropy", alpha=alpha)
+        self.gamma = real("CategoricalFocalCrossentropy", gamma=gamma)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = real("CategoricalFocalCrossentropy", label_smoothing=label_smoothing)
+        self.axis = last_axis("CategoricalFocalCrossentropy", axis)
+
+
+class Quantile(Loss):
+    """mean(max(q (y - p), (q - 1) (y - p))), the pinball loss: least where p is the `quantile` of the targets.
+
+    Args:
+        quantile: q, between 0 and 1. Default 0.5, the median.
+        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
+        name: Its name.
+        dtype: Accepted as in Keras.
+
+    Raises:
+        ValueError: for a `quantile` that is not between 0 and 1.
+
+    >>> import lstm_rs as tf
+    >>> round(tf.keras.losses.Quantile(0.9)([[1.0, 1.0]], [[0.0, 2.0]]), 4)
+    0.5
+
+    Keras has no such loss.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "quantile")
+
+    def __init__(
+        self,
+        quantile: float = 0.5,
+        reduction: str = "sum_over_batch_size",
+        name: str = "quantile",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.quantile = real("Quantile", quantile=quantile)
+        if not 0 < self.quantile < 1:
+            raise ValueError(f"Quantile: `quantile` must lie between 0 and 1. Received: quantile={quantile}")
+
+
 __all__ = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Quantile",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
 ]

@@ -134,11 +134,11 @@ class Resolved:
         for metric, place in zip(self.metrics, self._metric_places, strict=True):
             metric.attach(engine, place)
 
-    def spec(self) -> str:
-        """The JSON that the engine compiles."""
+    def spec(self, engine: Engine) -> str:
+        """The JSON that this engine compiles."""
         return json.dumps(
             {
-                "optimizer": serialize(self.optimizer),
+                "optimizer": self.optimizer.spec(engine.weights),
                 "loss": [loss.spec() for loss in self.losses],
                 "loss_weights": self.loss_weights,
                 "metrics": [[serialize(metric) for metric in metrics] for metrics in self.plain],

@@ -271,7 +271,7 @@ class Trainer:
         resolved = self._resolved
         assert resolved is not None
         rows = _Rows(self, data.size, batch, batches, bool(shuffle) and shuffle != "batch", steps_per_epoch)
-        train_step = engine.train_step
+        train_step, before_step = engine.train_step, resolved.optimizer.before_step
         begin_hook = callbacks.batch_hook("on_train_batch_begin")
         end_hook = callbacks.batch_hook("on_train_batch_end")
         inputs, targets, weights = data.x, data.y, data.sample_weight
@@ -289,6 +289,7 @@ class Trainer:
                 for step, chosen in rows.epoch():
                     if begin_hook is not None:
                         begin_hook(step)
+                    before_step()
                     results = train_step(inputs, targets, weights, chosen)
                     if end_hook is not None:
                         end_hook(step, resolved.logs(results))
@@ -303,6 +304,8 @@ class Trainer:
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
+            if resolved.optimizer.use_ema:
+                engine.finalize()
             callbacks.on_train_end(logs)
         finally:
             callbacks.close()
@@ -447,6 +450,8 @@ class Trainer:
         self._assert_compiled()
         engine = self._to_train(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
+        assert self._resolved is not None
+        self._resolved.optimizer.before_step()
         return self._results(engine.train_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -559,7 +564,7 @@ class Trainer:
         return self._compiled.resolve(targets, self._outputs)
 
     def _compile_engine(self, engine: Engine, resolved: Resolved) -> None:
-        engine.compile(resolved.spec())
+        engine.compile(resolved.spec(engine))
         if self._state_to_restore is not None:
             self._state_to_restore.given_to(engine)
             self._state_to_restore = None

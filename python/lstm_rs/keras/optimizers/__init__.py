@@ -8,12 +8,20 @@ from typing import Any
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import absent, unknown
 from lstm_rs.keras._types import Config
+from lstm_rs.keras.optimizers import schedules
+from lstm_rs.keras.optimizers.adadelta import Adadelta
+from lstm_rs.keras.optimizers.adagrad import Adagrad
 from lstm_rs.keras.optimizers.adam import Adam
+from lstm_rs.keras.optimizers.adamax import Adamax
+from lstm_rs.keras.optimizers.adamw import AdamW
+from lstm_rs.keras.optimizers.lion import Lion
+from lstm_rs.keras.optimizers.nadam import Nadam
 from lstm_rs.keras.optimizers.optimizer import Optimizer
 from lstm_rs.keras.optimizers.rmsprop import RMSprop
 from lstm_rs.keras.optimizers.sgd import SGD
 
-_BY_NAME: dict[str, type[Optimizer]] = {cls.__name__.lower(): cls for cls in (SGD, Adam, RMSprop)}
+_CLASSES = (SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Lion, Nadam, RMSprop)
+_BY_NAME: dict[str, type[Optimizer]] = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
 def get(identifier: Any) -> Optimizer:
@@ -49,6 +57,21 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
     return optimizer
 
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]
 
 __getattr__ = absent(__name__, __all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer
+from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
 
 
 class Adam(Optimizer):
@@ -18,12 +18,13 @@ class Adam(Optimizer):
         w -= learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
 
     Args:
-        learning_rate: Default 0.001.
+        learning_rate: Default 0.001, or a schedule.
         beta_1: Default 0.9.
         beta_2: Default 0.999.
         epsilon: Default 1e-7.
         amsgrad: Whether v is replaced by the largest v so far (Reddi et al. 2018). Default False.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, ...
+        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+            `gradient_accumulation_steps`, `name`, ...
 
     >>> import lstm_rs as tf
     >>> optimizer = tf.keras.optimizers.Adam(0.5)
@@ -36,7 +37,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer
+from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
 
 
 class RMSprop(Optimizer):
@@ -15,19 +15,20 @@ class RMSprop(Optimizer):
     square of a running mean of g is taken from v; with `momentum` the step goes through m = momentum m + step first.
 
     Args:
-        learning_rate: Default 0.001.
+        learning_rate: Default 0.001, or a schedule.
         rho: Default 0.9.
         momentum: Default 0.
         epsilon: Default 1e-7.
         centered: Default False.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, ...
+        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+            `gradient_accumulation_steps`, `name`, ...
     """
 
     _arguments: ClassVar[tuple[str, ...]] = (*Optimizer._arguments, "rho", "momentum", "epsilon", "centered")
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Rate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,

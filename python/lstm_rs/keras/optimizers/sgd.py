@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer
+from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
 
 
 class SGD(Optimizer):
@@ -15,10 +15,11 @@ class SGD(Optimizer):
     w += momentum m - learning_rate g.
 
     Args:
-        learning_rate: Default 0.01.
+        learning_rate: Default 0.01, or a schedule.
         momentum: In [0, 1]. Default 0.
         nesterov: Whether to look ahead (Nesterov 1983). Default False.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, ...
+        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+            `gradient_accumulation_steps`, `name`, ...
 
     Raises:
         ValueError: for a momentum outside [0, 1].
@@ -28,7 +29,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: Rate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,

@@ -277,6 +277,164 @@ impl RmsProp {
     }
 }
 
+/// Adam with Nesterov's momentum (Dozat 2016).
+#[derive(Clone, Copy, Debug)]
+pub struct Nadam {
+    /// Step size.
+    pub learning_rate: f32,
+    /// `1 - β₁`
+    pub rate_1: f32,
+    /// `1 - β₂`
+    pub rate_2: f32,
+    /// What `m` counts: `µ(t + 1) / (1 - Π µ)`, the product over the steps up to `t + 1`.
+    pub ahead: f32,
+    /// What `g` counts: `(1 - µ(t)) / (1 - Π µ)`, the product over the steps up to `t`.
+    pub now: f32,
+    /// `1 - β₂ᵗ`
+    pub correction: f32,
+    /// Added to the root.
+    pub epsilon: f32,
+}
+
+impl Nadam {
+    /// `m += (g - m)(1 - β₁)`, `v += (g² - v)(1 - β₂)`, `w -= lr · (ahead · m + now · g) / (√(v / correction) + ε)`.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn step(&self, isa: Isa, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+        assert!(w.len() == g.len() && w.len() == m.len() && w.len() == v.len());
+        let &Nadam { learning_rate, rate_1, rate_2, ahead, now, correction, epsilon } = self;
+        isa.dispatch(Loop(|| {
+            for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+                *m += (g - *m) * rate_1;
+                *v += (g * g - *v) * rate_2;
+                *w -= (ahead * *m + now * g) * learning_rate / ((*v / correction).sqrt() + epsilon);
+            }
+        }));
+    }
+}
+
+/// Adagrad (Duchi et al. 2011).
+#[derive(Clone, Copy, Debug)]
+pub struct Adagrad {
+    /// Step size.
+    pub learning_rate: f32,
+    /// Added under the root.
+    pub epsilon: f32,
+}
+
+impl Adagrad {
+    /// `v += g²`, `w -= lr · g / √(v + ε)`.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn step(&self, isa: Isa, w: &mut [f32], g: &[f32], v: &mut [f32]) {
+        assert!(w.len() == g.len() && w.len() == v.len());
+        let &Adagrad { learning_rate, epsilon } = self;
+        isa.dispatch(Loop(|| {
+            for ((w, g), v) in w.iter_mut().zip(g).zip(v) {
+                *v += g * g;
+                *w -= learning_rate * g / (*v + epsilon).sqrt();
+            }
+        }));
+    }
+}
+
+/// Adadelta (Zeiler 2012).
+#[derive(Clone, Copy, Debug)]
+pub struct Adadelta {
+    /// Step size.
+    pub learning_rate: f32,
+    /// Share of the mean squares kept, `ρ`.
+    pub rho: f32,
+    /// `1 - ρ`
+    pub rate: f32,
+    /// Added under both roots.
+    pub epsilon: f32,
+}
+
+impl Adadelta {
+    /// `v = ρ v + (1 - ρ) g²`, `s = g · √(d + ε) / √(v + ε)`, `d = ρ d + (1 - ρ) s²`, `w -= lr · s`.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn step(&self, isa: Isa, w: &mut [f32], g: &[f32], v: &mut [f32], d: &mut [f32]) {
+        assert!(w.len() == g.len() && w.len() == v.len() && w.len() == d.len());
+        let &Adadelta { learning_rate, rho, rate, epsilon } = self;
+        isa.dispatch(Loop(|| {
+            for (((w, g), v), d) in w.iter_mut().zip(g).zip(v).zip(d) {
+                *v = rho * *v + rate * (g * g);
+                let step = (*d + epsilon).sqrt() * g / (*v + epsilon).sqrt();
+                *d = rho * *d + rate * (step * step);
+                *w -= learning_rate * step;
+            }
+        }));
+    }
+}
+
+/// Adam with the infinity norm (Kingma and Ba 2014).
+#[derive(Clone, Copy, Debug)]
+pub struct Adamax {
+    /// Step size.
+    pub learning_rate: f32,
+    /// `1 - β₁`
+    pub rate_1: f32,
+    /// `β₂`
+    pub beta_2: f32,
+    /// `1 - β₁ᵗ`
+    pub correction: f32,
+    /// Added to the norm.
+    pub epsilon: f32,
+}
+
+impl Adamax {
+    /// `m += (g - m)(1 - β₁)`, `u = max(β₂ u, |g|)`, `w -= lr · m / (correction · (u + ε))`.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn step(&self, isa: Isa, w: &mut [f32], g: &[f32], m: &mut [f32], u: &mut [f32]) {
+        assert!(w.len() == g.len() && w.len() == m.len() && w.len() == u.len());
+        let &Adamax { learning_rate, rate_1, beta_2, correction, epsilon } = self;
+        isa.dispatch(Loop(|| {
+            for (((w, g), m), u) in w.iter_mut().zip(g).zip(m).zip(u) {
+                *m += (g - *m) * rate_1;
+                *u = (beta_2 * *u).max(g.abs());
+                *w -= learning_rate * *m / (correction * (*u + epsilon));
+            }
+        }));
+    }
+}
+
+/// Lion, the signs of momentum (Chen et al. 2023).
+#[derive(Clone, Copy, Debug)]
+pub struct Lion {
+    /// Step size.
+    pub learning_rate: f32,
+    /// The share of the momentum in the step.
+    pub beta_1: f32,
+    /// The share of the momentum kept.
+    pub beta_2: f32,
+}
+
+impl Lion {
+    /// `w -= lr · sign(β₁ m + (1 - β₁) g)`, `m = β₂ m + (1 - β₂) g`.
+    ///
+    /// # Panics
+    /// Where the lengths differ.
+    pub fn step(&self, isa: Isa, w: &mut [f32], g: &[f32], m: &mut [f32]) {
+        assert!(w.len() == g.len() && w.len() == m.len());
+        let &Lion { learning_rate, beta_1, beta_2 } = self;
+        isa.dispatch(Loop(|| {
+            for ((w, g), m) in w.iter_mut().zip(g).zip(m) {
+                let c = *m * beta_1 + g * (1.0 - beta_1);
+                // Rust's sign of 0 is 1; a NaN stays one.
+                *w -= learning_rate * if c == 0.0 { 0.0 } else { c.signum() };
+                *m = *m * beta_2 + g * (1.0 - beta_2);
+            }
+        }));
+    }
+}
+
 /// A plain loop, compiled for the instruction set.
 struct Loop<F>(F);
 

@@ -300,12 +300,22 @@ impl Plan {
 
     /// The tensor before the softmax or sigmoid that makes an output, if one of them does.
     pub(crate) fn logits_of(&self, output: usize) -> Option<usize> {
+        match self.last_activation(output)? {
+            (AnyActivation::Softmax | AnyActivation::Elementwise(Activation::Sigmoid), input) => Some(input),
+            (AnyActivation::Elementwise(_), _) => None,
+        }
+    }
+
+    /// Whether a softmax makes an output.
+    pub(crate) fn ends_in_softmax(&self, output: usize) -> bool {
+        matches!(self.last_activation(output), Some((AnyActivation::Softmax, _)))
+    }
+
+    /// The activation that makes an output, and the tensor it reads.
+    fn last_activation(&self, output: usize) -> Option<(AnyActivation, usize)> {
         let tensor = self.outputs[output];
         let maker = self.operations.iter().find(|operation| operation.first_output == tensor)?;
-        match self.nodes[maker.node].node.as_activation()? {
-            AnyActivation::Softmax | AnyActivation::Elementwise(Activation::Sigmoid) => Some(maker.inputs[0]),
-            AnyActivation::Elementwise(_) => None,
-        }
+        Some((self.nodes[maker.node].node.as_activation()?, maker.inputs[0]))
     }
 
     /// The mask of an output, if it has one.

@@ -2,22 +2,33 @@
 
 use serde::Deserialize;
 
-use super::Serialised;
+use super::elementwise::Elementwise;
 use super::target::{Labelled, SampleWeights};
+use super::{EPSILON, Serialised};
 use crate::error::{Error, Result};
 use crate::kernels::softmax;
 use crate::simd::Isa;
 
-/// Probabilities are kept this far from 0 and 1 where a logarithm of them is taken.
-const EPSILON: f32 = 1e-7;
-
 /// Keras' names of the losses, sorted.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 18] = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Quantile",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
 ];
 
 /// What is lost in each row.
@@ -29,10 +40,31 @@ pub(super) enum Function {
     SparseCategorical { from_logits: bool },
     /// `-(y log p + (1 - y) log(1 - p))`, its mean over the row.
     Binary { from_logits: bool, label_smoothing: f32 },
-    /// `(p - y)²`, its mean over the row.
-    Squared,
-    /// `|p - y|`, its mean over the row.
-    Absolute,
+    /// The binary cross-entropy times `(1 - q)^γ`, with `q` the probability of the target.
+    BinaryFocal { from_logits: bool, label_smoothing: f32, focus: Focus },
+    /// `-Σ α (1 - p)^γ y log p`, with `p` the predictions scaled to sum to 1.
+    CategoricalFocal { from_logits: bool, label_smoothing: f32, focus: Focus },
+    /// `max(max((1 - y) p) - Σ y p + 1, 0)`
+    CategoricalHinge,
+    /// `-Σ y p / (‖y‖ ‖p‖)`
+    CosineSimilarity,
+    /// What each element loses by itself, its mean over the row.
+    Elementwise(Elementwise),
+}
+
+/// How a focal loss weighs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Focus {
+    /// The weight of class 1 (class 0 has `1 - alpha`), or of all classes where there are several.
+    alpha: Option<f64>,
+    gamma: f64,
+}
+
+impl Focus {
+    /// `x^γ` and its derivative.
+    fn power(self, x: f64) -> (f64, f64) {
+        (x.powf(self.gamma), if self.gamma == 0.0 { 0.0 } else { self.gamma * x.powf(self.gamma - 1.0) })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -42,6 +74,7 @@ enum Reduction {
     #[serde(alias = "mean")]
     SumOverBatchSize,
     Sum,
+    MeanWithSampleWeight,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +90,12 @@ struct Arguments {
     reduction: Reduction,
     #[serde(default)]
     ignore_class: Option<i64>,
+    delta: Option<f32>,
+    quantile: Option<f32>,
+    alpha: Option<f64>,
+    gamma: Option<f64>,
+    #[serde(default)]
+    apply_class_balancing: bool,
 }
 
 fn last() -> i64 {
@@ -75,12 +114,38 @@ impl Function {
         if !(0.0..=1.0).contains(&label_smoothing) {
             return Err(Error::value(class, format!("label_smoothing is {label_smoothing}, not between 0 and 1")));
         }
+        let (alpha, gamma) = (arguments.alpha.unwrap_or(0.25), arguments.gamma.unwrap_or(2.0));
         let function = match class {
             "BinaryCrossentropy" => Function::Binary { from_logits, label_smoothing },
+            "BinaryFocalCrossentropy" => {
+                let focus = Focus { alpha: arguments.apply_class_balancing.then_some(alpha), gamma };
+                Function::BinaryFocal { from_logits, label_smoothing, focus }
+            }
             "CategoricalCrossentropy" => Function::Categorical { from_logits, label_smoothing },
-            "MeanAbsoluteError" => Function::Absolute,
-            "MeanSquaredError" => Function::Squared,
+            "CategoricalFocalCrossentropy" => {
+                let focus = Focus { alpha: Some(alpha), gamma };
+                Function::CategoricalFocal { from_logits, label_smoothing, focus }
+            }
+            "CategoricalHinge" => Function::CategoricalHinge,
+            "CosineSimilarity" => Function::CosineSimilarity,
+            "Hinge" => Function::Elementwise(Elementwise::Hinge),
+            "Huber" => Function::Elementwise(Elementwise::Huber { delta: arguments.delta.unwrap_or(1.0) }),
+            "KLDivergence" => Function::Elementwise(Elementwise::KlDivergence),
+            "LogCosh" => Function::Elementwise(Elementwise::LogCosh),
+            "MeanAbsoluteError" => Function::Elementwise(Elementwise::Absolute),
+            "MeanAbsolutePercentageError" => Function::Elementwise(Elementwise::Percentage),
+            "MeanSquaredError" => Function::Elementwise(Elementwise::Squared),
+            "MeanSquaredLogarithmicError" => Function::Elementwise(Elementwise::Logarithmic),
+            "Poisson" => Function::Elementwise(Elementwise::Poisson),
+            "Quantile" => {
+                let quantile = arguments.quantile.unwrap_or(0.5);
+                if !(quantile > 0.0 && quantile < 1.0) {
+                    return Err(Error::value(class, format!("quantile is {quantile}, not between 0 and 1")));
+                }
+                Function::Elementwise(Elementwise::Quantile { quantile })
+            }
             "SparseCategoricalCrossentropy" => Function::SparseCategorical { from_logits },
+            "SquaredHinge" => Function::Elementwise(Elementwise::SquaredHinge),
             other => return Err(Error::unknown("loss", other, NAMES)),
         };
         Ok((function, arguments))
@@ -91,23 +156,30 @@ impl Function {
         Ok(Self::read(object)?.0)
     }
 
-    /// Whether it is one of the cross-entropies. Those are computed from what stood before a softmax or a sigmoid, whichever
-    /// of the two it was and whatever `from_logits` says: Keras on TensorFlow does so.
-    fn is_crossentropy(self) -> bool {
-        !matches!(self, Function::Squared | Function::Absolute)
+    /// Whether it is computed from what stood before a softmax or a sigmoid, where there was one. The cross-entropies are,
+    /// whichever of the two it was and whatever `from_logits` says: Keras on TensorFlow does so.
+    fn takes_logits(self) -> bool {
+        match self {
+            Function::Categorical { .. } | Function::SparseCategorical { .. } | Function::Binary { .. } => true,
+            Function::BinaryFocal { from_logits, .. } => !from_logits,
+            _ => false,
+        }
     }
 
     /// What the function works on: logits or the predictions, and whether they are logits.
     fn operand<'a>(self, labelled: &Labelled<'a>) -> (&'a [f32], bool) {
-        match (self, labelled.logits) {
-            (Function::Squared | Function::Absolute, _) => (labelled.predicted, false),
-            (_, Some(logits)) => (logits, true),
-            (
-                Function::Categorical { from_logits, .. }
-                | Function::SparseCategorical { from_logits }
-                | Function::Binary { from_logits, .. },
-                None,
-            ) => (labelled.predicted, from_logits),
+        if let Some(logits) = labelled.logits.filter(|_| self.takes_logits()) {
+            return (logits, true);
+        }
+        match self {
+            Function::Categorical { from_logits, .. }
+            | Function::SparseCategorical { from_logits }
+            | Function::Binary { from_logits, .. }
+            | Function::BinaryFocal { from_logits, .. }
+            | Function::CategoricalFocal { from_logits, .. } => (labelled.predicted, from_logits),
+            Function::CategoricalHinge | Function::CosineSimilarity | Function::Elementwise(_) => {
+                (labelled.predicted, false)
+            }
         }
     }
 
@@ -139,17 +211,38 @@ impl Function {
                     each(value);
                 }
             }
-            Function::Binary { label_smoothing, .. } => mean_of_row(x, labelled, &mut each, |x, y| {
-                let (x, y) = (f64::from(x), f64::from(y * (1.0 - label_smoothing) + 0.5 * label_smoothing));
-                if logits {
-                    x.max(0.0) - x * y + (-x.abs()).exp().ln_1p()
-                } else {
-                    let p = x.clamp(f64::from(EPSILON), f64::from(1.0 - EPSILON));
-                    -(y * p.ln() + (1.0 - y) * (1.0 - p).ln())
+            Function::Binary { label_smoothing, .. } => {
+                mean_of_row(x, labelled, &mut each, |x, y| binary(x, y, label_smoothing, logits).0)?;
+            }
+            Function::BinaryFocal { label_smoothing, focus, .. } => {
+                mean_of_row(x, labelled, &mut each, |x, y| focus.binary(x, y, label_smoothing, logits).0)?;
+            }
+            Function::CategoricalFocal { label_smoothing, focus, .. } => {
+                let mut p = vec![0.0; k];
+                for (x, y) in x.chunks_exact(k).zip(labelled.dense()?.chunks_exact(k)) {
+                    scaled(x, logits, &mut p);
+                    let loss = |(&p, &y): (&f64, &f32)| -focus.categorical(p).0 * smooth(y, label_smoothing, k);
+                    each(p.iter().zip(y).map(loss).sum());
                 }
-            })?,
-            Function::Squared => mean_of_row(x, labelled, &mut each, |x, y| f64::from(x - y).powi(2))?,
-            Function::Absolute => mean_of_row(x, labelled, &mut each, |x, y| f64::from(x - y).abs())?,
+            }
+            Function::CategoricalHinge => {
+                for (x, y) in x.chunks_exact(k).zip(labelled.dense()?.chunks_exact(k)) {
+                    each(margin(x, y).max(0.0));
+                }
+            }
+            Function::CosineSimilarity => {
+                for (x, y) in x.chunks_exact(k).zip(labelled.dense()?.chunks_exact(k)) {
+                    each(-dot(x, y) * inverse_norm(x).0 * inverse_norm(y).0);
+                }
+            }
+            Function::Elementwise(loss) => {
+                let y = labelled.dense()?;
+                let (factor, summand) = loss.targets(y);
+                for (x, y) in x.chunks_exact(k).zip(y.chunks_exact(k)) {
+                    let sum: f64 = x.iter().zip(y).map(|(&x, &y)| loss.value(x, y * factor + summand)).sum();
+                    each(sum * loss.share(k));
+                }
+            }
         }
         Ok(())
     }
@@ -206,10 +299,68 @@ impl Function {
                     out.write(weight, target);
                 }
             }
-            _ => {
+            Function::Binary { label_smoothing, .. } => {
                 for (((x, target), weight), y) in rows.zip(labelled.dense()?.chunks_exact(k)) {
+                    let slope = |(&x, &y): (&f32, &f32)| binary(x, y, label_smoothing, logits).1 as f32 / k as f32;
+                    out.row.iter_mut().zip(x.iter().zip(y).map(slope)).for_each(|(d, slope)| *d = slope);
+                    out.write(weight, target);
+                }
+            }
+            Function::BinaryFocal { label_smoothing, focus, .. } => {
+                for (((x, target), weight), y) in rows.zip(labelled.dense()?.chunks_exact(k)) {
+                    let slope =
+                        |(&x, &y): (&f32, &f32)| (focus.binary(x, y, label_smoothing, logits).1 / k as f64) as f32;
+                    out.row.iter_mut().zip(x.iter().zip(y).map(slope)).for_each(|(d, slope)| *d = slope);
+                    out.write(weight, target);
+                }
+            }
+            Function::CategoricalFocal { label_smoothing, focus, .. } => {
+                let (mut p, mut slopes) = (vec![0.0; k], vec![0.0; k]);
+                for (((x, target), weight), y) in rows.zip(labelled.dense()?.chunks_exact(k)) {
+                    let sum = scaled(x, logits, &mut p);
+                    for ((slope, &p), &y) in slopes.iter_mut().zip(&p).zip(y) {
+                        *slope = -focus.categorical(p).1 * smooth(y, label_smoothing, k);
+                    }
+                    // Through the scaling, or through the softmax.
+                    let shift: f64 = slopes.iter().zip(&p).map(|(slope, p)| slope * p).sum();
+                    for ((d, slope), p) in out.row.iter_mut().zip(&slopes).zip(&p) {
+                        *d = ((slope - shift) * if logits { *p } else { 1.0 / sum }) as f32;
+                    }
+                    out.write(weight, target);
+                }
+            }
+            Function::CategoricalHinge => {
+                for (((x, target), weight), y) in rows.zip(labelled.dense()?.chunks_exact(k)) {
+                    let wrong = |(&x, &y): (&f32, &f32)| (1.0 - y) * x;
+                    let most = x.iter().zip(y).map(wrong).fold(f32::NEG_INFINITY, f32::max);
+                    let share = 1.0 / x.iter().zip(y).filter(|&pair| wrong(pair) == most).count() as f32;
+                    let lost = margin(x, y) >= 0.0;
+                    for (d, pair) in out.row.iter_mut().zip(x.iter().zip(y)) {
+                        // Equals share the derivative of their maximum, as in Keras.
+                        let own = if wrong(pair) == most { share * (1.0 - pair.1) } else { 0.0 };
+                        *d = if lost { own - pair.1 } else { 0.0 };
+                    }
+                    out.write(weight, target);
+                }
+            }
+            Function::CosineSimilarity => {
+                for (((x, target), weight), y) in rows.zip(labelled.dense()?.chunks_exact(k)) {
+                    let ((x_inverse, free), (y_inverse, _)) = (inverse_norm(x), inverse_norm(y));
+                    // The norm of a prediction that is all but 0 is a constant.
+                    let along = if free { dot(x, y) * x_inverse * x_inverse } else { 0.0 };
+                    for (d, (&x, &y)) in out.row.iter_mut().zip(x.iter().zip(y)) {
+                        *d = (-(f64::from(y) - along * f64::from(x)) * x_inverse * y_inverse) as f32;
+                    }
+                    out.write(weight, target);
+                }
+            }
+            Function::Elementwise(loss) => {
+                let y = labelled.dense()?;
+                let (factor, summand) = loss.targets(y);
+                let share = loss.share(k) as f32;
+                for (((x, target), weight), y) in rows.zip(y.chunks_exact(k)) {
                     for ((d, &x), &y) in out.row.iter_mut().zip(x).zip(y) {
-                        *d = self.slope(x, y, logits) / k as f32;
+                        *d = loss.slope(x, y * factor + summand) * share;
                     }
                     out.write(weight, target);
                 }
@@ -217,29 +368,83 @@ impl Function {
         }
         Ok(())
     }
+}
 
-    /// The derivative of an elementwise loss.
-    fn slope(self, x: f32, y: f32, logits: bool) -> f32 {
-        match self {
-            Function::Binary { label_smoothing, .. } => {
-                let y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing;
-                if logits {
-                    let e = (-x.abs()).exp();
-                    (if x < 0.0 { e } else { 1.0 }) / (1.0 + e) - y
-                } else if x > EPSILON && x < 1.0 - EPSILON {
-                    (1.0 - y) / (1.0 - x) - y / x
-                } else {
-                    0.0
-                }
-            }
-            Function::Squared => 2.0 * (x - y),
-            // The derivative at 0 is taken as 0.
-            Function::Absolute => f32::from(i8::from(x > y) - i8::from(x < y)),
-            Function::Categorical { .. } | Function::SparseCategorical { .. } => {
-                unreachable!("crossentropies over classes are not elementwise")
-            }
-        }
+/// The binary cross-entropy of a logit or a probability, and its derivative.
+#[inline]
+fn binary(x: f32, y: f32, label_smoothing: f32, logits: bool) -> (f64, f64) {
+    let (x, y) = (f64::from(x), f64::from(y * (1.0 - label_smoothing) + 0.5 * label_smoothing));
+    if logits {
+        let e = (-x.abs()).exp();
+        let p = if x < 0.0 { e } else { 1.0 } / (1.0 + e);
+        return (x.max(0.0) - x * y + e.ln_1p(), p - y);
     }
+    let (least, most) = (f64::from(EPSILON), f64::from(1.0 - EPSILON));
+    let p = x.clamp(least, most);
+    let slope = if x > least && x < most { (1.0 - y) / (1.0 - p) - y / p } else { 0.0 };
+    (-(y * p.ln() + (1.0 - y) * (1.0 - p).ln()), slope)
+}
+
+impl Focus {
+    /// The binary focal loss of a logit or a probability, and its derivative.
+    #[inline]
+    fn binary(self, x: f32, y: f32, label_smoothing: f32, logits: bool) -> (f64, f64) {
+        let (value, slope) = binary(x, y, label_smoothing, logits);
+        let y = f64::from(y * (1.0 - label_smoothing) + 0.5 * label_smoothing);
+        let (p, p_slope) = if logits {
+            let p = 1.0 / (1.0 + (-f64::from(x)).exp());
+            (p, p * (1.0 - p))
+        } else {
+            (f64::from(x), 1.0)
+        };
+        // 1 - q
+        let (factor, factor_slope) = self.power(y * (1.0 - p) + (1.0 - y) * p);
+        let factor_slope = factor_slope * (1.0 - 2.0 * y) * p_slope;
+        let weight = self.alpha.map_or(1.0, |alpha| y * alpha + (1.0 - y) * (1.0 - alpha));
+        (weight * factor * value, weight * (factor * slope + factor_slope * value))
+    }
+
+    /// `α (1 - p)^γ log p` with `p` kept from 0 and 1, and its derivative.
+    fn categorical(self, p: f64) -> (f64, f64) {
+        let (least, most) = (f64::from(EPSILON), f64::from(1.0 - EPSILON));
+        let cut = p.clamp(least, most);
+        let alpha = self.alpha.unwrap_or(1.0);
+        let (factor, factor_slope) = self.power(1.0 - cut);
+        let slope = if p == cut { factor / cut - factor_slope * cut.ln() } else { 0.0 };
+        (alpha * factor * cut.ln(), alpha * slope)
+    }
+}
+
+/// A target mixed with the uniform distribution.
+fn smooth(y: f32, label_smoothing: f32, classes: usize) -> f64 {
+    f64::from(y * (1.0 - label_smoothing) + label_smoothing / classes as f32)
+}
+
+/// A row of predictions scaled to sum to 1, or the softmax of a row of logits; returns what it was divided by.
+fn scaled(x: &[f32], logits: bool, p: &mut [f64]) -> f64 {
+    let most = if logits { x.iter().copied().fold(f32::NEG_INFINITY, f32::max) } else { 0.0 };
+    for (p, &x) in p.iter_mut().zip(x) {
+        *p = if logits { (f64::from(x) - f64::from(most)).exp() } else { f64::from(x) };
+    }
+    let sum: f64 = p.iter().sum();
+    p.iter_mut().for_each(|p| *p /= sum);
+    sum
+}
+
+/// `max((1 - y) x) - Σ y x + 1`
+fn margin(x: &[f32], y: &[f32]) -> f64 {
+    let wrong = x.iter().zip(y).map(|(&x, &y)| f64::from((1.0 - y) * x)).fold(f64::NEG_INFINITY, f64::max);
+    wrong - dot(x, y) + 1.0
+}
+
+fn dot(x: &[f32], y: &[f32]) -> f64 {
+    x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+}
+
+/// One over the norm, at most `1 / ε`, and whether it is less.
+fn inverse_norm(x: &[f32]) -> (f64, bool) {
+    let (inverse, most) = (1.0 / dot(x, x).sqrt(), 1.0 / f64::from(EPSILON));
+    (inverse.min(most), inverse < most)
 }
 
 /// A row of gradients on its way out.
@@ -309,8 +514,13 @@ impl Loss {
     }
 
     /// Whether the loss is computed from the logits, where there are any.
-    pub fn is_crossentropy(&self) -> bool {
-        self.function.is_crossentropy()
+    pub fn takes_logits(&self) -> bool {
+        self.function.takes_logits()
+    }
+
+    /// Whether the loss makes sense where a softmax makes the predictions.
+    pub fn suits_softmax(&self) -> bool {
+        !matches!(self.function, Function::BinaryFocal { from_logits: false, .. })
     }
 
     /// The weight of each row in the loss: its own, shared out by the reduction.
@@ -322,8 +532,22 @@ impl Loss {
                 let counted = weights.mask.map_or(rows, |mask| mask.iter().filter(|&&keep| keep != 0).count());
                 if counted == 0 { 0.0 } else { 1.0 / counted as f32 }
             }
+            Reduction::MeanWithSampleWeight => {
+                let total: f32 = weights.iter(rows).sum();
+                if total == 0.0 { 0.0 } else { 1.0 / total }
+            }
         };
         weights.iter(rows).map(move |weight| weight * scale)
+    }
+
+    /// The value of each row, whatever the reduction.
+    ///
+    /// # Errors
+    /// Where the target does not fit the predictions.
+    pub fn values(&self, labelled: &Labelled<'_>) -> Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(labelled.rows());
+        self.function.values(labelled, |value| values.push(value as f32))?;
+        Ok(values)
     }
 
     /// The value of the loss.

@@ -1,6 +1,7 @@
 //! Losses, metrics, optimizers, and the step that brings them together.
 
 mod deferred;
+mod elementwise;
 mod loss;
 mod metric;
 mod optimizer;
@@ -11,12 +12,15 @@ pub use loss::Loss;
 pub use metric::{Metric, metric_result};
 pub use optimizer::Optimizer;
 pub use target::{Labelled, SampleWeights};
-pub use trainer::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING, loss_value, metric_totals};
+pub use trainer::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING, loss_value, loss_values, metric_totals};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+
+/// Keras' `backend.epsilon()`: what keeps logarithms and quotients finite.
+const EPSILON: f32 = 1e-7;
 
 /// An object as Keras serialises it.
 #[derive(Clone, Debug, Deserialize)]

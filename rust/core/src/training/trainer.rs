@@ -105,6 +105,9 @@ impl Trainer {
         for (i, loss) in config.loss.iter().enumerate() {
             let loss = Loss::new(loss)?;
             let classes = plan.output_shapes().nth(i).and_then(|shape| *shape.0.last()?).unwrap_or(1);
+            if plan.ends_in_softmax(i) && !loss.suits_softmax() {
+                return Err(Error::unsupported(loss.name(), "it needs an output of a sigmoid, not of a softmax"));
+            }
             let mut metrics = Vec::new();
             for (lists, weighted) in [(&config.metrics, false), (&config.weighted_metrics, true)] {
                 for metric in lists.get(i).into_iter().flatten() {
@@ -200,6 +203,19 @@ impl Trainer {
         network.update(|plan, weights| optimizer.step(isa, plan, weights, gradients))?;
         self.record(seen);
         Ok(())
+    }
+
+    /// Sets the weights to their running mean where the optimizer keeps one, as at the end of training.
+    ///
+    /// # Errors
+    /// Where there is no memory for the packed copies.
+    pub fn finalize(&mut self, network: &mut Network) -> Result<()> {
+        self.settle(network);
+        let optimizer = &mut self.optimizer;
+        network.update(|_, weights| {
+            optimizer.finalize(weights);
+            false
+        })
     }
 
     /// Looks at some rows without learning.
@@ -379,7 +395,7 @@ impl Objective {
 
     /// Writes the loss' gradient into the workspace.
     fn start_backward(&self, network: &Network, work: &mut Workspace) -> Result<()> {
-        let place = self.logits.filter(|_| self.loss.is_crossentropy()).unwrap_or(self.output);
+        let place = self.logits.filter(|_| self.loss.takes_logits()).unwrap_or(self.output);
         let Some(mut gradient) = work.take_gradient(place) else { return Ok(()) };
         let (target, add) = gradient.claim().expect("only wanted gradients can be taken");
         let labelled = self.labelled(work, self.loss.name());
@@ -410,6 +426,15 @@ pub fn loss_value(
 ) -> Result<f64> {
     let loss = Loss::new(loss)?;
     on_arrays(loss.name(), y_true, y_pred, sample_weight, |labelled, weights| loss.value(labelled, weights))
+}
+
+/// The value of a loss for each row of plain arrays, not reduced.
+///
+/// # Errors
+/// Where the loss is not known or the arrays do not fit.
+pub fn loss_values(loss: &Serialised, y_true: &Data<'_>, y_pred: &ArrayViewD<'_, f32>) -> Result<Vec<f32>> {
+    let loss = Loss::new(loss)?;
+    on_arrays(loss.name(), y_true, y_pred, None, |labelled, _| loss.values(labelled))
 }
 
 /// What plain arrays add to a metric's totals.
