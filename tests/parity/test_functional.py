@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import lstm_rs as tf
 import numpy as np
 import pytest
-
-import lstm_rs as tf
 
 
 def translator(k: Any) -> Any:

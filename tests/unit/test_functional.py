@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import lstm_rs as tf
 import numpy as np
 import pytest
-
-import lstm_rs as tf
 
 keras = tf.keras
 layers = keras.layers
@@ -140,6 +139,8 @@ def test_models_within_models() -> None:
     x = np.random.default_rng(2).normal(size=(5, 3)).astype(np.float32)
     np.testing.assert_allclose(outer.layers[-1](inner.predict(x, verbose=0)), outer.predict(x, verbose=0), atol=1e-6)
     np.testing.assert_array_equal(hidden(x), inner.layers[0](x))
+    again = keras.Input((3,))
+    np.testing.assert_array_equal(keras.Model(again, outer(again))(x), outer(x))
 
 
 def test_layers_compute_on_arrays() -> None:
@@ -194,4 +195,6 @@ def test_summary_says_what_is_connected() -> None:
     """With the tensors that each layer reads."""
     lines: list[str] = []
     translator()["whole"].summary(print_fn=lines.append, line_length=100)
-    assert "lstm" in lines[0] and "words[0][0]" in lines[0] and "Connected to" in lines[0]
+    assert "lstm" in lines[0]
+    assert "words[0][0]" in lines[0]
+    assert "Connected to" in lines[0]

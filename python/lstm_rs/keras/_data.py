@@ -6,7 +6,7 @@ Token ids become int32 or int64, everything else float32, all in C order; an arr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,14 +164,14 @@ def class_weights(y: Values, sparse: bool, class_weight: Mapping[int, float]) ->
 
 def check_lengths(x: list[Values], y: list[Values], sample_weight: list[Array | None]) -> None:
     """Refuses arrays with different numbers of samples."""
-    arrays = {"x": x, "y": y, "sample_weight": sample_weight}
+    arrays: dict[str, Sequence[Values | None]] = {"x": x, "y": y, "sample_weight": sample_weight}
     count = len(x[0])
-    if all(array is None or len(array) == count for parts in arrays.values() for array in parts):  # type: ignore[attr-defined]
+    if all(array is None or len(array) == count for parts in arrays.values() for array in parts):
         return
     lengths = {
         name if len(parts) == 1 else f"{name}[{number}]": len(array)
         for name, parts in arrays.items()
-        for number, array in enumerate(parts)  # type: ignore[arg-type]
+        for number, array in enumerate(parts)
         if array is not None
     }
     found = ", ".join(f"'{name}' has {length}" for name, length in lengths.items())
@@ -186,7 +186,7 @@ class Parts(NamedTuple):
     sample_weight: list[Any]
 
     def split(self, fraction: float) -> tuple[Parts, Parts]:
-        """Cuts off the last `fraction` of the samples for validation, at floor(n (1 - fraction)), before any shuffling."""
+        """Cuts off the last `fraction` of the samples for validation, at floor(n (1 - fraction)), before shuffling."""
         if not 0 < fraction < 1:
             raise ValueError(f"`validation_split` must lie between 0 and 1. Received: validation_split={fraction}")
         arrays = [

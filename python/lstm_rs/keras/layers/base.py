@@ -1,8 +1,8 @@
 """What every layer shares: arguments, a name, and a view of its weights once a model is built.
 
 A layer is a description. Called on symbolic tensors it notes the call, from which a model is made; a model hands the
-descriptions of its layers to the engine, and tells each layer where its weights lie. Called on arrays it computes at once,
-in an engine of its own. To add a layer, write one class that keeps its arguments as attributes, lists them in
+descriptions of its layers to the engine, and tells each layer where its weights lie. Called on arrays it computes at
+once, in an engine of its own. To add a layer, write one class that keeps its arguments as attributes, lists them in
 `_arguments` and says its output shape; the engine must know the class by the same name.
 """
 
@@ -283,8 +283,8 @@ class Layer(Described):
             )
         if training is not None and self.draws:
             raise NotImplementedError(
-                f"Layer '{self.name}': the argument `training` of a call is not supported for a layer that drops or adds "
-                "noise. It does so in `fit` and `train_on_batch`, and nowhere else."
+                f"Layer '{self.name}': the argument `training` of a call is not supported for a layer that drops or "
+                "adds noise. It does so in `fit` and `train_on_batch`, and nowhere else."
             )
         if initial_state is not None and not self.takes_states:
             raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")

@@ -14,8 +14,8 @@ from lstm_rs.keras.layers.tensor import Call, KerasTensor
 class Graph:
     """The calls between inputs and outputs.
 
-    Layers stand in the order in which Keras lists them, and with them their weights: by their distance from the outputs,
-    the furthest first, and at one distance in the order in which a walk back from the outputs meets them.
+    Layers stand in the order in which Keras lists them, and with them their weights: by their distance from the
+    outputs, the furthest first, and at one distance in the order in which a walk back from the outputs meets them.
 
     Args:
         inputs: Tensors that `Input` made.
@@ -43,6 +43,8 @@ class Graph:
             depth.setdefault(tensor.layer, 0)
             met.setdefault(tensor.layer, -1)
         self.layers = sorted(depth, key=lambda layer: (-depth[layer], met[layer]))
+        self.calls = [call for call in finished if call.inputs]
+        """In an order in which each finds its inputs made."""
         for tensor in inputs:
             finished.setdefault(tensor.call)
         self._calls: dict[Layer, list[Call]] = {layer: [] for layer in self.layers}

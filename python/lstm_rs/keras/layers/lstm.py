@@ -139,7 +139,7 @@ class LSTMCell(Cell):
         self.seed = optional_int("LSTMCell", seed=seed)
 
     @property
-    def state_size(self) -> list[int]:  # type: ignore[override]  # a cell only says that there is one
+    def state_size(self) -> list[int]:
         """The sizes of h and c."""
         return [self.units, self.units]
 

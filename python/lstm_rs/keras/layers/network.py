@@ -17,8 +17,8 @@ from lstm_rs.keras.layers.weight import WeightSlice, weight_specs
 class Network:
     """An engine that computes layers.
 
-    A layer can be part of several networks: of a model for training and another one for inference, say. Its weights live
-    in the one that changed them last, which its `place` names; the others copy them when they next compute.
+    A layer can be part of several networks: of a model for training and another one for inference, say. Its weights
+    live in the one that changed them last, which its `place` names; the others copy them when they next compute.
 
     Args:
         config: The model as Keras writes it, of the layers in the order of their weights.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class KerasTensor:
-    """A place for data, with a shape and a dtype and no values. `Input` makes one, and so does a layer called on one."""
+    """A place for data, with a shape, a dtype and no values. `Input` makes one, and so does a layer called on one."""
 
     def __init__(self, call: Call, index: int, shape: Shape, dtype: str = "float32", name: str | None = None) -> None:
         self.call = call

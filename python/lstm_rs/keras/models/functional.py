@@ -151,9 +151,8 @@ class Functional(Model):
             raise ValueError(f"Model '{self.name}' has {len(self._graph.inputs)} inputs. Received: {inputs!r}")
         replacements = dict(zip(self._graph.inputs, given, strict=True))
         for call in self._graph.calls:
-            if call.inputs:
-                outputs = call.layer.called(replaced(call.args, replacements), replaced(call.kwargs, replacements))
-                replacements.update(zip(call.outputs, outputs, strict=True))
+            outputs = call.layer.called(replaced(call.args, replacements), replaced(call.kwargs, replacements))
+            replacements.update(zip(call.outputs, outputs, strict=True))
         return replaced(self._outputs_struct, replacements)
 
     def get_config(self) -> Config:
@@ -198,11 +197,11 @@ class Functional(Model):
             if len(left) == len(waiting):
                 raise ValueError(f"Layer '{left[0][0].name}' is called on a tensor that nothing makes.")
             waiting = left
-        model = cls.__new__(cls)
+        model: Functional = cls.__new__(cls)
         if seed is not None:
             model._seed = seed
         inputs, outputs = (_named(config[key], made) for key in ("input_layers", "output_layers"))
-        model.__init__(inputs, outputs, config.get("name"), config.get("trainable", True))  # type: ignore[misc]
+        model.__init__(inputs, outputs, config.get("name"), config.get("trainable", True))  # type: ignore[misc]  # of this class
         return model
 
 
@@ -257,7 +256,8 @@ def _histories(graph: Graph, value: Any) -> Any:
 
 def _tensor(history: Any, made: Mapping[str, Layer]) -> KerasTensor:
     name, call, output = history
-    return made[name].calls[call].outputs[output]
+    tensor: KerasTensor = made[name].calls[call].outputs[output]
+    return tensor
 
 
 def _tensors(value: Any, made: Mapping[str, Layer]) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
 from lstm_rs.keras._checks import warn
-from lstm_rs.keras._types import Array, Config, Logs, Shape, Values
+from lstm_rs.keras._types import Array, Config, Logs, Values
 from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.models.compiled import Compiled, Resolved
