@@ -148,6 +148,11 @@ class LSTMCell(Cell):
         """The size of h."""
         return self.units
 
+    @property
+    def draws(self) -> bool:
+        """Whether anything is dropped."""
+        return any(0 < rate < 1 for rate in (self.dropout, self.recurrent_dropout))
+
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """As every layer's, with ones in the bias for the forget gate."""
         if weight == "recurrent_kernel":

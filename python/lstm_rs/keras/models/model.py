@@ -88,7 +88,7 @@ class Model(Trainer):
                         f"Layer '{part.name}' is part of model '{part.owner.name}': sharing layers between models is "
                         "not supported yet."
                     )
-        engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers[0])], self._seed)
+        engine = Engine(json.dumps(self._engine_config()), [_relaxed(input_shape, self.layers)], self._seed)
         places = _places(engine)
         specs = weight_specs(engine)
         values = engine.get_weights()
@@ -120,7 +120,7 @@ class Model(Trainer):
         """Takes a new engine into use; it has to be compiled again, with new moments."""
         self._let_go()
         self._engine = engine
-        self._input_batch_shape = _relaxed(input_shape, self.layers[0])
+        self._input_batch_shape = _relaxed(input_shape, self.layers)
         self._input_dtype = engine.input_dtypes[0]
         self._output_batch_shape = tuple(engine.output_shapes[0])
         self._built_trainable = self._trainable_state()
@@ -152,8 +152,8 @@ class Model(Trainer):
 
         Args:
             inputs: An array-like.
-            training: Whether to drop inputs as training does. True is not supported yet where a layer has dropout, and
-                changes nothing elsewhere.
+            training: Whether to drop values and add noise as training does. True is not supported yet where a layer
+                does so, and changes nothing elsewhere.
             mask: Not supported yet.
 
         Returns:
@@ -161,12 +161,11 @@ class Model(Trainer):
         """
         if training:
             for layer in self.layers:
-                for part in layer.walk():
-                    if getattr(part, "dropout", 0) or getattr(part, "recurrent_dropout", 0):
-                        raise NotImplementedError(
-                            f"Layer '{layer.name}' has dropout: a call with training=True is not supported yet, "
-                            "train with `fit` or `train_on_batch`."
-                        )
+                if any(part.draws for part in layer.walk()):
+                    raise NotImplementedError(
+                        f"Layer '{layer.name}' draws at random in training: a call with training=True is not supported "
+                        "yet, train with `fit` or `train_on_batch`."
+                    )
         if mask is not None:
             raise NotImplementedError("The argument `mask` is not supported yet.")
         return self.predict_on_batch(inputs)
@@ -387,10 +386,21 @@ class Model(Trainer):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-def _relaxed(shape: Shape, first: Layer) -> Shape:
-    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length."""
-    has_time = len(shape) >= 3 or (len(shape) == 2 and first.takes_ids)
-    return (None, None, *shape[2:]) if has_time else (None, *shape[1:])
+def _relaxed(shape: Shape, layers: Sequence[Layer]) -> Shape:
+    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length.
+
+    The length stays where a layer, such as Flatten, cannot do without it.
+    """
+    has_time = len(shape) >= 3 or (len(shape) == 2 and layers[0].takes_ids)
+    if not has_time:
+        return (None, *shape[1:])
+    relaxed: Shape = (None, None, *shape[2:])
+    seen = relaxed
+    for layer in layers:
+        if layer.needs_sizes(seen):
+            return (None, *shape[1:])
+        seen = layer.compute_output_shape(seen)
+    return relaxed
 
 
 def _places(engine: Engine) -> dict[str, WeightSlice]:
