@@ -15,11 +15,41 @@ from lstm_rs.keras.layers.dense import Dense
 from lstm_rs.keras.layers.embedding import Embedding
 from lstm_rs.keras.layers.input import Input, InputLayer
 from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
+from lstm_rs.keras.layers.masking import Masking
+from lstm_rs.keras.layers.noise import Dropout, GaussianNoise, SpatialDropout1D
+from lstm_rs.keras.layers.prelu import PReLU
+from lstm_rs.keras.layers.rectifier import ELU, LeakyReLU, ReLU
+from lstm_rs.keras.layers.rescaling import Rescaling
+from lstm_rs.keras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.softmax import Softmax
 
-BY_NAME: dict[str, type[Layer]] = {
-    cls.__name__: cls for cls in (Activation, Bidirectional, Dense, Embedding, InputLayer, LSTM, LSTMCell, RNN)
-}
+_CLASSES: tuple[type[Layer], ...] = (
+    Activation,
+    Bidirectional,
+    Dense,
+    Dropout,
+    ELU,
+    Embedding,
+    Flatten,
+    GaussianNoise,
+    InputLayer,
+    LSTM,
+    LSTMCell,
+    LeakyReLU,
+    Masking,
+    PReLU,
+    Permute,
+    RNN,
+    ReLU,
+    RepeatVector,
+    Rescaling,
+    Reshape,
+    Softmax,
+    SpatialDropout1D,
+)
+
+BY_NAME: dict[str, type[Layer]] = {cls.__name__: cls for cls in _CLASSES}
 """The layers there are: the engine knows them by these names."""
 
 
@@ -39,16 +69,30 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
 
 
 __all__ = [
+    "ELU",
     "LSTM",
     "RNN",
     "Activation",
     "Bidirectional",
     "Dense",
+    "Dropout",
     "Embedding",
+    "Flatten",
+    "GaussianNoise",
     "Input",
     "InputLayer",
     "LSTMCell",
     "Layer",
+    "LeakyReLU",
+    "Masking",
+    "PReLU",
+    "Permute",
+    "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "SpatialDropout1D",
     "deserialize",
     "serialize",
 ]

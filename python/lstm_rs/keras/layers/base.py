@@ -188,6 +188,10 @@ class Layer(Described):
         """The shape of the output for a shape of the input, both with the batch axis first."""
         raise NotImplementedError(f"{type(self).__name__} does not say its output shape.")
 
+    def needs_sizes(self, input_shape: Shape) -> bool:
+        """Whether the layer has to know a size that is open in this shape of its input, the batch's aside."""
+        return False
+
     def check_streams(self) -> None:
         """Refuses to compute one step at a time where an output needs steps that come later.
 
@@ -325,6 +329,14 @@ class Layer(Described):
         if initializer is None or initializers.drawn_by_engine(initializer):
             return None
         return initializers.values(initializer, shape, f"Layer '{self.name}', weight '{weight}'")
+
+
+class SameShape(Layer):
+    """A layer whose output has the shape of its input."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        return input_shape
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:

@@ -144,14 +144,14 @@ class LSTMCell(Cell):
         return [self.units, self.units]
 
     @property
-    def draws(self) -> bool:
-        """With dropout."""
-        return bool(self.dropout or self.recurrent_dropout)
-
-    @property
     def output_size(self) -> int:
         """The size of h."""
         return self.units
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is dropped."""
+        return any(0 < rate < 1 for rate in (self.dropout, self.recurrent_dropout))
 
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """As every layer's, with ones in the bias for the forget gate."""

@@ -98,7 +98,7 @@ class RNN(Layer):
         self.cell.adopted(place, (shape[0], *shape[2:]))
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
-        """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list, states behind."""
+        """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list."""
         batch, time = input_shape[0], input_shape[1]
         output = (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
         if not self.return_state:

@@ -162,8 +162,8 @@ class Model(Trainer):
 
         Args:
             inputs: An array-like or a symbolic tensor; a list or dictionary of them for several inputs.
-            training: Whether to drop inputs as training does. True is not supported yet where a layer has dropout, and
-                changes nothing elsewhere.
+            training: Whether to drop values and add noise as training does. True is not supported yet where a layer
+                does so, and changes nothing elsewhere.
             mask: Not supported yet.
 
         Returns:
@@ -173,8 +173,8 @@ class Model(Trainer):
             for layer in self.layers:
                 if layer.draws:
                     raise NotImplementedError(
-                        f"Layer '{layer.name}' has dropout: a call with training=True is not supported yet, "
-                        "train with `fit` or `train_on_batch`."
+                        f"Layer '{layer.name}' draws at random in training: a call with training=True is not supported "
+                        "yet, train with `fit` or `train_on_batch`."
                     )
         if mask is not None:
             raise NotImplementedError("The argument `mask` is not supported yet.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,7 +158,7 @@ class Sequential(Model):
         self._symbolic()
 
     def _rebuild(self) -> None:
-        self._build_engine([_relaxed(self._built_shape, self._layers[0])])
+        self._build_engine([_relaxed(self._built_shape, self._layers)])
 
     def _input_shape_of(self, layer: Layer) -> Shape:
         shape = self._built_shape
@@ -318,7 +318,18 @@ class Sequential(Model):
             return self._network
 
 
-def _relaxed(shape: Shape, first: Layer) -> Shape:
-    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length."""
-    has_time = len(shape) >= 3 or (len(shape) == 2 and first.takes_ids)
-    return (None, None, *shape[2:]) if has_time else (None, *shape[1:])
+def _relaxed(shape: Shape, layers: Sequence[Layer]) -> Shape:
+    """A shape as the engine is told it: any batch size and, as in Keras, sequences of any length.
+
+    The length stays where a layer, such as Flatten, cannot do without it.
+    """
+    has_time = len(shape) >= 3 or (len(shape) == 2 and layers[0].takes_ids)
+    if not has_time:
+        return (None, *shape[1:])
+    relaxed: Shape = (None, None, *shape[2:])
+    seen = relaxed
+    for layer in layers:
+        if layer.needs_sizes(seen):
+            return (None, *shape[1:])
+        seen = layer.compute_output_shape(seen)
+    return relaxed

@@ -64,6 +64,11 @@ pub(super) fn activation_named(layer: &str, name: Option<&str>) -> Result<AnyAct
     })
 }
 
+/// Reads a seed: a number, or what Keras keeps of a generator, which says nothing.
+pub(super) fn seed(value: &Value) -> Option<u64> {
+    value.as_u64().or(value.as_i64().map(i64::cast_unsigned))
+}
+
 pub(super) fn yes() -> bool {
     true
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::config::{Absent, Ignored, activation_named, read, yes};
+use super::config::{Absent, Ignored, activation_named, read, seed, yes};
 use super::recurrence::{Dropout, Given, Packed, Recurrence, RecurrenceCache};
 use super::{Backward, Forward, Initializer, Layer, MaskRule, Node, Shape, Weight, checked_len};
 use crate::error::{Error, Result};
@@ -152,7 +152,7 @@ fn of_cell(name: &str, cell_name: &str, cell: &Value, sequence: &Value, input: &
         dropout: Dropout {
             inputs: effective(config.dropout),
             recurrent: effective(config.recurrent_dropout),
-            seed: config.seed.as_u64().or(config.seed.as_i64().map(i64::cast_unsigned)),
+            seed: seed(&config.seed),
         },
         packed: Packed::default(),
     };

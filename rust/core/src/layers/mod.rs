@@ -7,12 +7,20 @@ mod activation;
 mod bidirectional;
 mod config;
 mod dense;
+mod elements;
 mod embedding;
 mod initializer;
 mod lstm;
+mod masking;
+mod noise;
+mod prelu;
+mod rectifier;
 mod recurrence;
+mod rescaling;
+mod reshaping;
 mod rows;
 mod shape;
+mod softmax;
 mod tensor;
 
 pub use activation::activate;
@@ -36,9 +44,23 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("Activation", activation::build),
     ("Bidirectional", bidirectional::build),
     ("Dense", dense::build),
+    ("Dropout", noise::build_dropout),
+    ("ELU", rectifier::build_elu),
     ("Embedding", embedding::build),
+    ("Flatten", reshaping::build_flatten),
+    ("GaussianNoise", noise::build_gaussian_noise),
     ("LSTM", lstm::build_lstm),
+    ("LeakyReLU", rectifier::build_leaky_relu),
+    ("Masking", masking::build),
+    ("PReLU", prelu::build),
+    ("Permute", reshaping::build_permute),
     ("RNN", lstm::build_rnn),
+    ("ReLU", rectifier::build_relu),
+    ("RepeatVector", reshaping::build_repeat_vector),
+    ("Rescaling", rescaling::build),
+    ("Reshape", reshaping::build_reshape),
+    ("Softmax", softmax::build),
+    ("SpatialDropout1D", noise::build_spatial_dropout),
 ];
 
 /// Every activation by name, sorted.
