@@ -13,7 +13,7 @@ use crate::kernels::shared::Shared;
 use crate::kernels::volume;
 use crate::simd::{Isa, Kernel, Simd};
 
-/// A backward pass through time, from what a training [`Forward`] left.
+/// A backward pass through time, from what a training [`Forward`](super::Forward) left.
 pub struct Backward<'a> {
     /// The instruction set.
     pub isa: Isa,
@@ -59,7 +59,7 @@ pub struct BackwardMembers<'a> {
 }
 
 impl<'a> Backward<'a> {
-    /// Cuts it as [`Forward::members`].
+    /// Cuts it as [`Forward::members`](super::Forward::members).
     ///
     /// # Panics
     /// Where a slice does not have the length that the sizes give it, or a matrix was packed for another vector length.

@@ -9,7 +9,7 @@
 //!
 //! (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000; gate order as in Keras.)
 //! A register tile holds the four gates of the same units, so that the cell's update runs on it and `z` never reaches
-//! memory. Steps are taken in an [`Order`] of those that count; a *rank* is a sequence's number in it.
+//! memory. Steps are taken in an [`Order`](super::Order) of those that count; a *rank* is a sequence's number in it.
 //!
 //! A pass is shared by *members*, one a thread, each with some ranks and some columns. Members with other ranks never
 //! wait for each other; those with other columns of the same ranks meet after every step. Every sum has one order, so its

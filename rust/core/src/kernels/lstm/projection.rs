@@ -86,7 +86,7 @@ impl Projection<'_> {
     }
 }
 
-/// A projection of rows before any pass: [`Input::Given`] takes what it makes.
+/// A projection of rows before any pass: [`Input::Given`](super::Input::Given) takes what it makes.
 pub struct Project<'a> {
     /// What.
     pub projection: Projection<'a>,
