@@ -34,7 +34,13 @@ EXPECTED = {
     "aarch64": {"NEON": 6 * 4},
 }
 # Parts of the names of the functions that must hold the largest tile of every instruction set.
-KERNELS = ("lstm::Forward", "lstm::Backward", "lstm::Project", "matmul::Matmul", "weight_gradient::Task")
+KERNELS = (
+    "lstm::forward::Forward",
+    "lstm::backward::Backward",
+    "lstm::projection::Project",
+    "matmul::Matmul",
+    "weight_gradient::Task",
+)
 
 
 @dataclass(frozen=True)
@@ -273,7 +279,7 @@ def components(nodes: Iterable[int], successors: list[list[int]]) -> list[list[i
 
 
 def demangle(symbol: str) -> str:
-    """The readable parts of a symbol in Rust's v0 mangling: `Avx512::dispatch::kernels::lstm::Forward`."""
+    """The readable parts of a symbol in Rust's v0 mangling: `Avx512::dispatch::kernels::lstm::forward::Forward`."""
     parts, at = [], 0
     body = symbol.lstrip("_")
     if not body.startswith("R"):
