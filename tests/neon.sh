@@ -93,4 +93,5 @@ echo "NEON under $(qemu-aarch64 --version | head -n 1), standard library: $from,
 if (($#)); then
     exec "$@"
 fi
-exec cargo test --package lstm-core --target $target
+# A child that was forked beside other threads and starts threads itself ends qemu 7.2 with a failed assertion of its own.
+exec cargo test --package lstm-core --target $target -- --skip a_forked_child_makes_its_own_threads
