@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
+from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate, Shared
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Adadelta(Optimizer):
@@ -22,7 +25,7 @@ class Adadelta(Optimizer):
         learning_rate: Default 0.001, or a schedule; the paper has 1.
         rho: The share of the means that stays at each step. Default 0.95.
         epsilon: Default 1e-7.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+        **shared: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name`, ...
 
     >>> import lstm_rs as tf
@@ -32,38 +35,13 @@ class Adadelta(Optimizer):
     As `keras.optimizers.Adadelta`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = (*Optimizer._arguments, "rho", "epsilon")
-
     def __init__(
         self,
         learning_rate: Rate = 0.001,
         rho: float = 0.95,
         epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **kwargs,
-        )
+        super().__init__(learning_rate, **shared)
         self.rho = real("Adadelta", rho=rho)
         self.epsilon = real("Adadelta", epsilon=epsilon)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING
 
-from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
+from lstm_rs.keras.optimizers.moments import Moments
+from lstm_rs.keras.optimizers.optimizer import Rate, Shared
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-class Adam(Optimizer):
+class Adam(Moments):
     """Steps scaled by running means of the gradient and of its square (Kingma and Ba 2015).
 
     At step t, with the gradient g:
@@ -23,7 +26,7 @@ class Adam(Optimizer):
         beta_2: Default 0.999.
         epsilon: Default 1e-7.
         amsgrad: Whether v is replaced by the largest v so far (Reddi et al. 2018). Default False.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+        **shared: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name`, ...
 
     >>> import lstm_rs as tf
@@ -33,8 +36,6 @@ class Adam(Optimizer):
     0.25
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = (*Optimizer._arguments, "beta_1", "beta_2", "epsilon", "amsgrad")
-
     def __init__(
         self,
         learning_rate: Rate = 0.001,
@@ -42,33 +43,7 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **kwargs,
-        )
-        self.beta_1 = real("Adam", beta_1=beta_1)
-        self.beta_2 = real("Adam", beta_2=beta_2)
-        self.epsilon = real("Adam", epsilon=epsilon)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **shared)
         self.amsgrad = bool(amsgrad)

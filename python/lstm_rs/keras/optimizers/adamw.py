@@ -18,7 +18,7 @@ class AdamW(Adam):
         beta_2: Default 0.999.
         epsilon: Default 1e-7.
         amsgrad: Whether v is replaced by the largest v so far. Default False.
-        **kwargs: What every `Optimizer` takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+        **shared: What every `Optimizer` takes: `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name`, ...
 
     Raises:
@@ -39,34 +39,8 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **shared: Any,
     ) -> None:
-        super().__init__(
-            learning_rate,
-            beta_1,
-            beta_2,
-            epsilon,
-            amsgrad,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **kwargs,
-        )
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **shared)
         if self.weight_decay is None:
             raise ValueError("AdamW: `weight_decay` must be a number; for none use `Adam`. Received: weight_decay=None")

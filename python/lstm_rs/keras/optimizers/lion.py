@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
+from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate, Shared
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Lion(Optimizer):
@@ -20,7 +23,7 @@ class Lion(Optimizer):
         learning_rate: Default 0.001, or a schedule.
         beta_1: In (0, 1]. Default 0.9.
         beta_2: Default 0.99.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+        **shared: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name`, ...
 
     Raises:
@@ -33,39 +36,14 @@ class Lion(Optimizer):
     As `keras.optimizers.Lion`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = (*Optimizer._arguments, "beta_1", "beta_2")
-
     def __init__(
         self,
         learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.99,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **kwargs,
-        )
+        super().__init__(learning_rate, **shared)
         self.beta_1 = real("Lion", beta_1=beta_1)
         self.beta_2 = real("Lion", beta_2=beta_2)
         if not 0 < self.beta_1 <= 1:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,21 @@ Rate = float | LearningRateSchedule | Callable[[], float]
 """A learning rate: a number, a schedule of the step, or a function that is asked at every step."""
 
 T = TypeVar("T", bound="Optimizer")
+
+
+class Shared(TypedDict, total=False):
+    """What every optimizer takes beside the arguments of its own rule; `Optimizer` says what they mean."""
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
 
 
 class LearningRate(float):
@@ -75,20 +91,22 @@ class Optimizer(Described):
             argument outside its range.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     _module: ClassVar[str] = "keras.optimizers"
-    _arguments: ClassVar[tuple[str, ...]] = (
-        "name",
-        "learning_rate",
-        "weight_decay",
-        "clipnorm",
-        "global_clipnorm",
-        "clipvalue",
-        "use_ema",
-        "ema_momentum",
-        "ema_overwrite_frequency",
-        "loss_scale_factor",
-        "gradient_accumulation_steps",
-    )
+    _arguments: ClassVar[tuple[str, ...]] = ("learning_rate", *Shared.__annotations__)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Fills `**shared` in: the arguments of the rule and the shared ones are the signature and the configuration."""
+        super().__init_subclass__(**kwargs)
+        _, *own, _ = inspect.signature(cls.__init__).parameters.values()
+        names = {parameter.name for parameter in own}
+        shared = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(Optimizer.__init__).parameters.items()
+            if name in Shared.__annotations__ and name not in names
+        ]
+        cls.__signature__ = inspect.Signature([*own, *shared])
+        cls._arguments = tuple(cls.__signature__.parameters)
 
     def __init__(
         self,

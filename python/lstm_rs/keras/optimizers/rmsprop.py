@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate
+from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate, Shared
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class RMSprop(Optimizer):
@@ -20,11 +23,9 @@ class RMSprop(Optimizer):
         momentum: Default 0.
         epsilon: Default 1e-7.
         centered: Default False.
-        **kwargs: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
+        **shared: What every `Optimizer` takes: `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name`, ...
     """
-
-    _arguments: ClassVar[tuple[str, ...]] = (*Optimizer._arguments, "rho", "momentum", "epsilon", "centered")
 
     def __init__(
         self,
@@ -33,32 +34,9 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        **shared: Unpack[Shared],
     ) -> None:
-        super().__init__(
-            learning_rate,
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-            use_ema,
-            ema_momentum,
-            ema_overwrite_frequency,
-            loss_scale_factor,
-            gradient_accumulation_steps,
-            name,
-            **kwargs,
-        )
+        super().__init__(learning_rate, **shared)
         self.rho = real("RMSprop", rho=rho)
         self.momentum = real("RMSprop", momentum=momentum)
         self.epsilon = real("RMSprop", epsilon=epsilon)
