@@ -7,6 +7,7 @@ from typing import Any
 
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import absent
+from lstm_rs.keras.losses.engine_loss import EngineLoss
 from lstm_rs.keras.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -49,7 +50,7 @@ from lstm_rs.keras.losses.losses import (
     SquaredHinge,
 )
 
-_CLASS_OF: dict[Callable[..., Any], type[Loss]] = {
+_CLASS_OF: dict[Callable[..., Any], type[EngineLoss]] = {
     binary_crossentropy: BinaryCrossentropy,
     binary_focal_crossentropy: BinaryFocalCrossentropy,
     categorical_crossentropy: CategoricalCrossentropy,
@@ -114,7 +115,7 @@ def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> A
     return get(name) if isinstance(name, str) else _serialization.deserialize(name, _BY_NAME, "loss")
 
 
-def resolve(identifier: Any) -> Loss:
+def resolve(identifier: Any) -> EngineLoss:
     """The `Loss` that stands for what `compile` was given.
 
     Raises:
@@ -122,12 +123,12 @@ def resolve(identifier: Any) -> Loss:
         NotImplementedError: for a loss written in Python.
     """
     loss: Any = get(identifier)
-    cls = _CLASS_OF.get(loss) if not isinstance(loss, Loss) else None
+    cls = _CLASS_OF.get(loss) if not isinstance(loss, EngineLoss) else None
     if cls is not None:
         return cls(name=identifier if isinstance(identifier, str) else loss.__name__)
     if type(loss) not in _CLASS_OF.values():
         raise NotImplementedError(f"Losses written in Python are not supported. Received: {identifier!r}")
-    found: Loss = loss
+    found: EngineLoss = loss
     return found
 
 

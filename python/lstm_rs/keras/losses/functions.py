@@ -8,7 +8,7 @@ from typing import Any
 from lstm_rs import _engine
 from lstm_rs.keras._data import as_floats, as_target
 from lstm_rs.keras._types import Array
-from lstm_rs.keras.losses.loss import Loss
+from lstm_rs.keras.losses.engine_loss import EngineLoss
 from lstm_rs.keras.losses.losses import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -31,7 +31,7 @@ from lstm_rs.keras.losses.losses import (
 )
 
 
-def _each(loss: Loss, y_true: Any, y_pred: Any) -> Array:
+def _each(loss: EngineLoss, y_true: Any, y_pred: Any) -> Array:
     """The loss of each row along the last axis."""
     predictions = as_floats(y_pred, "y_pred")
     targets = as_target(y_true, predictions.shape, loss.sparse, loss.name)

@@ -5,40 +5,46 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import last_axis, real
-from lstm_rs.keras.losses.loss import Loss
+from lstm_rs.keras.losses.engine_loss import EngineLoss
 
 
-class MeanSquaredError(Loss):
+class MeanSquaredError(EngineLoss):
     """mean((y - p)^2).
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
     """
 
-    def __init__(
-        self, reduction: str = "sum_over_batch_size", name: str = "mean_squared_error", dtype: Any = None
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(EngineLoss):
     """mean(|y - p|).
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
     """
 
+
+class _Crossentropy(EngineLoss):
+    """What the cross-entropies with targets of the predictions' shape share."""
+
+    _arguments: ClassVar[tuple[str, ...]] = (*EngineLoss._arguments, "from_logits", "label_smoothing", "axis")
+
     def __init__(
-        self, reduction: str = "sum_over_batch_size", name: str = "mean_absolute_error", dtype: Any = None
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(reduction, name, dtype)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
+        self.axis = last_axis(type(self).__name__, axis)
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(_Crossentropy):
     """-sum(y log p) for one-hot targets (or probabilities) of the predictions' shape.
 
     Inside a model that ends in softmax it is computed from what goes into the softmax, which loses no digits; on plain
@@ -48,9 +54,7 @@ class CategoricalCrossentropy(Loss):
         from_logits: Whether the predictions come before the softmax. Default False.
         label_smoothing: s in y (1 - s) + s / K. Default 0.
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> loss = tf.keras.losses.CategoricalCrossentropy()
@@ -58,33 +62,15 @@ class CategoricalCrossentropy(Loss):
     0.2877
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "from_logits", "label_smoothing", "axis")
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str = "sum_over_batch_size",
-        name: str = "categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
-        self.axis = last_axis(type(self).__name__, axis)
-
-
-class SparseCategoricalCrossentropy(Loss):
+class SparseCategoricalCrossentropy(EngineLoss):
     """-log p[y] for class numbers y, in the predictions' shape without its last axis (or with a last axis of 1).
 
     Args:
         from_logits: Whether the predictions come before the softmax. Default False.
         ignore_class: Not supported yet.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
         axis: Only -1, the last axis.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> loss = tf.keras.losses.SparseCategoricalCrossentropy()
@@ -92,7 +78,7 @@ class SparseCategoricalCrossentropy(Loss):
     0.2877
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "from_logits", "ignore_class")
+    _arguments: ClassVar[tuple[str, ...]] = (*EngineLoss._arguments, "from_logits", "ignore_class")
     sparse: ClassVar[bool] = True
 
     def __init__(
@@ -101,10 +87,10 @@ class SparseCategoricalCrossentropy(Loss):
         ignore_class: int | None = None,
         reduction: str = "sum_over_batch_size",
         axis: int = -1,
-        name: str = "sparse_categorical_crossentropy",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(reduction, name, dtype)
         if ignore_class is not None:
             raise NotImplementedError(f"{type(self).__name__}: the argument `ignore_class` is not supported yet.")
         self.from_logits = bool(from_logits)
@@ -112,42 +98,22 @@ class SparseCategoricalCrossentropy(Loss):
         self.axis = last_axis(type(self).__name__, axis)
 
 
-class BinaryCrossentropy(Loss):
+class BinaryCrossentropy(_Crossentropy):
     """-mean(y log p + (1 - y) log(1 - p)) for targets of 0 and 1.
 
     Args:
         from_logits: Whether the predictions come before the sigmoid. Default False.
         label_smoothing: s in y (1 - s) + s / 2. Default 0.
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "from_logits", "label_smoothing", "axis")
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str = "sum_over_batch_size",
-        name: str = "binary_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
-        self.axis = last_axis(type(self).__name__, axis)
-
-
-class MeanAbsolutePercentageError(Loss):
+class MeanAbsolutePercentageError(EngineLoss):
     """mean(100 |y - p| / max(|y|, 1e-7)).
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 5.0]]), 4)
@@ -156,22 +122,12 @@ class MeanAbsolutePercentageError(Loss):
     As `keras.losses.MeanAbsolutePercentageError`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "mean_absolute_percentage_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class MeanSquaredLogarithmicError(Loss):
+class MeanSquaredLogarithmicError(EngineLoss):
     """mean((log(p + 1) - log(y + 1))^2), with y and p at least 1e-7.
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.MeanSquaredLogarithmicError()([[0.0]], [[1.0]]), 4)
@@ -180,23 +136,13 @@ class MeanSquaredLogarithmicError(Loss):
     As `keras.losses.MeanSquaredLogarithmicError`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "mean_squared_logarithmic_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class Huber(Loss):
+class Huber(EngineLoss):
     """mean(e^2 / 2) where e = |y - p| is at most `delta`, elsewhere mean(delta e - delta^2 / 2).
 
     Args:
         delta: Where the parabola becomes a line, a positive number. Default 1.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     Raises:
         ValueError: for a `delta` that is not positive.
@@ -208,28 +154,26 @@ class Huber(Loss):
     As `keras.losses.Huber`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "delta")
+    _arguments: ClassVar[tuple[str, ...]] = (*EngineLoss._arguments, "delta")
 
     def __init__(
         self,
         delta: float = 1.0,
         reduction: str = "sum_over_batch_size",
-        name: str = "huber_loss",
+        name: str | None = "huber_loss",
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(reduction, name, dtype)
         self.delta = real("Huber", delta=delta)
         if self.delta <= 0:
             raise ValueError(f"Huber: `delta` must be positive. Received: delta={delta}")
 
 
-class LogCosh(Loss):
+class LogCosh(EngineLoss):
     """mean(log(cosh(p - y))): about e^2 / 2 for a small error e, |e| - log 2 for a large one.
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.LogCosh()([[0.0]], [[1.0]]), 4)
@@ -238,22 +182,12 @@ class LogCosh(Loss):
     As `keras.losses.LogCosh`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "log_cosh",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class Poisson(Loss):
+class Poisson(EngineLoss):
     """mean(p - y log(p + 1e-7)), for counts y and rates p.
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.Poisson()([[2.0]], [[1.0]]), 4)
@@ -262,22 +196,12 @@ class Poisson(Loss):
     As `keras.losses.Poisson`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "poisson",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class KLDivergence(Loss):
+class KLDivergence(EngineLoss):
     """sum(y log(y / p)), both cut to [1e-7, 1].
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.KLDivergence()([[1.0, 0.0]], [[0.5, 0.5]]), 4)
@@ -286,22 +210,12 @@ class KLDivergence(Loss):
     As `keras.losses.KLDivergence`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "kl_divergence",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class Hinge(Loss):
+class Hinge(EngineLoss):
     """mean(max(1 - y p, 0)) for targets of -1 and 1; where a batch holds 0 and 1 alone, 0 stands for -1.
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.Hinge()([[-1.0, 1.0]], [[-0.5, 0.25]]), 4)
@@ -310,22 +224,12 @@ class Hinge(Loss):
     As `keras.losses.Hinge`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class SquaredHinge(Loss):
+class SquaredHinge(EngineLoss):
     """mean(max(1 - y p, 0)^2) for targets of -1 and 1; where a batch holds 0 and 1 alone, 0 stands for -1.
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.SquaredHinge()([[-1.0, 1.0]], [[-0.5, 1.0]]), 4)
@@ -334,22 +238,12 @@ class SquaredHinge(Loss):
     As `keras.losses.SquaredHinge`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "squared_hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class CategoricalHinge(Loss):
+class CategoricalHinge(EngineLoss):
     """max(max((1 - y) p) - sum(y p) + 1, 0) for one-hot targets.
 
     Args:
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.CategoricalHinge()([[0.0, 1.0]], [[0.25, 0.75]]), 4)
@@ -358,23 +252,13 @@ class CategoricalHinge(Loss):
     As `keras.losses.CategoricalHinge`.
     """
 
-    def __init__(
-        self,
-        reduction: str = "sum_over_batch_size",
-        name: str = "categorical_hinge",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
 
-
-class CosineSimilarity(Loss):
+class CosineSimilarity(EngineLoss):
     """-sum(y p) / (norm(y) norm(p)): -1 for the same direction, 1 for the opposite one.
 
     Args:
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.CosineSimilarity()([[3.0, 4.0]], [[4.0, 3.0]]), 4)
@@ -387,14 +271,14 @@ class CosineSimilarity(Loss):
         self,
         axis: int = -1,
         reduction: str = "sum_over_batch_size",
-        name: str = "cosine_similarity",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(reduction, name, dtype)
         self.axis = last_axis("CosineSimilarity", axis)
 
 
-class BinaryFocalCrossentropy(Loss):
+class BinaryFocalCrossentropy(_Crossentropy):
     """mean((1 - q)^gamma b) for targets of 0 and 1 (Lin et al. 2017).
 
     q = y p + (1 - y) (1 - p) is the probability of the target, b the binary cross-entropy,
@@ -407,9 +291,7 @@ class BinaryFocalCrossentropy(Loss):
         from_logits: Whether the predictions come before the sigmoid. Default False.
         label_smoothing: s in y (1 - s) + s / 2. Default 0.
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.BinaryFocalCrossentropy()([[1.0]], [[0.5]]), 4)
@@ -418,16 +300,7 @@ class BinaryFocalCrossentropy(Loss):
     As `keras.losses.BinaryFocalCrossentropy`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = (
-        "name",
-        "reduction",
-        "apply_class_balancing",
-        "alpha",
-        "gamma",
-        "from_logits",
-        "label_smoothing",
-        "axis",
-    )
+    _arguments: ClassVar[tuple[str, ...]] = (*_Crossentropy._arguments, "apply_class_balancing", "alpha", "gamma")
 
     def __init__(
         self,
@@ -438,19 +311,16 @@ class BinaryFocalCrossentropy(Loss):
         label_smoothing: float = 0.0,
         axis: int = -1,
         reduction: str = "sum_over_batch_size",
-        name: str = "binary_focal_crossentropy",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.apply_class_balancing = bool(apply_class_balancing)
         self.alpha = real("BinaryFocalCrossentropy", alpha=alpha)
         self.gamma = real("BinaryFocalCrossentropy", gamma=gamma)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = real("BinaryFocalCrossentropy", label_smoothing=label_smoothing)
-        self.axis = last_axis("BinaryFocalCrossentropy", axis)
 
 
-class CategoricalFocalCrossentropy(Loss):
+class CategoricalFocalCrossentropy(_Crossentropy):
     """-sum(alpha (1 - p)^gamma y log p) for one-hot targets (Lin et al. 2017), with p scaled to sum to 1.
 
     Args:
@@ -459,9 +329,7 @@ class CategoricalFocalCrossentropy(Loss):
         from_logits: Whether the predictions come before the softmax. Default False.
         label_smoothing: s in y (1 - s) + s / K. Default 0.
         axis: Only -1, the last axis.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.losses.CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]), 4)
@@ -470,15 +338,7 @@ class CategoricalFocalCrossentropy(Loss):
     As `keras.losses.CategoricalFocalCrossentropy`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = (
-        "name",
-        "reduction",
-        "alpha",
-        "gamma",
-        "from_logits",
-        "label_smoothing",
-        "axis",
-    )
+    _arguments: ClassVar[tuple[str, ...]] = (*_Crossentropy._arguments, "alpha", "gamma")
 
     def __init__(
         self,
@@ -488,25 +348,20 @@ class CategoricalFocalCrossentropy(Loss):
         label_smoothing: float = 0.0,
         axis: int = -1,
         reduction: str = "sum_over_batch_size",
-        name: str = "categorical_focal_crossentropy",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         self.alpha = real("CategoricalFocalCrossentropy", alpha=alpha)
         self.gamma = real("CategoricalFocalCrossentropy", gamma=gamma)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = real("CategoricalFocalCrossentropy", label_smoothing=label_smoothing)
-        self.axis = last_axis("CategoricalFocalCrossentropy", axis)
 
 
-class Quantile(Loss):
+class Quantile(EngineLoss):
     """mean(max(q (y - p), (q - 1) (y - p))), the pinball loss: least where p is the `quantile` of the targets.
 
     Args:
         quantile: q, between 0 and 1. Default 0.5, the median.
-        reduction: `sum_over_batch_size` (default), `mean`, `sum` or `mean_with_sample_weight`.
-        name: Its name.
-        dtype: Accepted as in Keras.
+        reduction, name, dtype: Those of every `Loss`.
 
     Raises:
         ValueError: for a `quantile` that is not between 0 and 1.
@@ -518,16 +373,16 @@ class Quantile(Loss):
     Keras has no such loss.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "reduction", "quantile")
+    _arguments: ClassVar[tuple[str, ...]] = (*EngineLoss._arguments, "quantile")
 
     def __init__(
         self,
         quantile: float = 0.5,
         reduction: str = "sum_over_batch_size",
-        name: str = "quantile",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(reduction, name, dtype)
         self.quantile = real("Quantile", quantile=quantile)
         if not 0 < self.quantile < 1:
             raise ValueError(f"Quantile: `quantile` must lie between 0 and 1. Received: quantile={quantile}")

@@ -29,6 +29,7 @@ from lstm_rs.keras.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 from lstm_rs.keras.metrics.fscore import F1Score, FBetaScore
 from lstm_rs.keras.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
 from lstm_rs.keras.metrics.metric import Metric
@@ -136,7 +137,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return _serialization.deserialize(config, _BY_NAME, "metric")
 
 
-def resolve(identifier: Any) -> Metric:
+def resolve(identifier: Any) -> EngineMetric:
     """The `Metric` that stands for what `compile` was given, under the name that the logs show.
 
     A loss function of `keras.losses` stands for the metric of its name.
@@ -154,7 +155,7 @@ def resolve(identifier: Any) -> Metric:
                 f"{type(metric).__name__} takes plain values: call it yourself, it cannot be a metric of a model, "
                 "which feeds targets and predictions."
             )
-        if type(metric) not in _CLASSES:
+        if not isinstance(metric, EngineMetric) or type(metric) not in _CLASSES:
             raise NotImplementedError(f"Metrics written in Python are not supported. Received: {identifier!r}")
         if isinstance(identifier, str):
             metric.name = identifier
@@ -162,8 +163,9 @@ def resolve(identifier: Any) -> Metric:
     from lstm_rs.keras import losses
 
     name = getattr(metric, "__name__", "")
-    if getattr(losses, name, None) is metric and name in _BY_NAME:
-        return _BY_NAME[name]()
+    found = _BY_NAME.get(name, Metric)
+    if getattr(losses, name, None) is metric and issubclass(found, EngineMetric):
+        return found()
     raise NotImplementedError(f"Metrics written in Python are not supported. Received: {identifier!r}")
 
 

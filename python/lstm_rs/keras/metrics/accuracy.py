@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import not_yet, positive_int
-from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
-class Accuracy(Metric):
+class Accuracy(EngineMetric):
     """How often p is y, of all elements.
 
     Args:
@@ -29,7 +29,7 @@ class Accuracy(Metric):
         super().__init__(dtype, name)
 
 
-class BinaryAccuracy(Metric):
+class BinaryAccuracy(EngineMetric):
     """How often (p > threshold) is y, for targets of 0 and 1.
 
     Args:
@@ -53,7 +53,7 @@ class BinaryAccuracy(Metric):
         self.threshold = threshold
 
 
-class CategoricalAccuracy(Metric):
+class CategoricalAccuracy(EngineMetric):
     """How often the largest p is the largest y, for one-hot targets.
 
     Args:
@@ -67,7 +67,7 @@ class CategoricalAccuracy(Metric):
         super().__init__(dtype, name)
 
 
-class SparseCategoricalAccuracy(Metric):
+class SparseCategoricalAccuracy(EngineMetric):
     """How often the largest p is the one that y names, for class numbers.
 
     Args:
@@ -82,7 +82,7 @@ class SparseCategoricalAccuracy(Metric):
         super().__init__(dtype, name)
 
 
-class TopKCategoricalAccuracy(Metric):
+class TopKCategoricalAccuracy(EngineMetric):
     """How often fewer than k of p are larger than the one that the largest y names, for one-hot targets.
 
     Args:
@@ -105,7 +105,7 @@ class TopKCategoricalAccuracy(Metric):
         self.k = positive_int(type(self).__name__, k=k)
 
 
-class SparseTopKCategoricalAccuracy(Metric):
+class SparseTopKCategoricalAccuracy(EngineMetric):
     """How often fewer than k of p are larger than the one that y names, for class numbers.
 
     Args:

@@ -10,21 +10,22 @@ from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real
 from lstm_rs.keras._types import Config
-from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 _Thresholds = float | Sequence[float] | None
 
 
-class _AtThresholds(Metric):
+class _AtThresholds(EngineMetric):
     """One number a threshold."""
 
     by_element: ClassVar[bool] = True
     thresholds: list[float]
 
-    def __init__(
-        self, thresholds: _Thresholds, default: float = 0.5, name: str | None = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, thresholds: _Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
+        self._set_thresholds(thresholds, 0.5)
+
+    def _set_thresholds(self, thresholds: _Thresholds, default: float) -> None:
         given = thresholds if thresholds is None or isinstance(thresholds, (int, float)) else list(thresholds)
         chosen = [default] if given is None else [given] if isinstance(given, (int, float)) else given
         owner = type(self).__name__
@@ -62,9 +63,6 @@ class TruePositives(_AtThresholds):
     As `keras.metrics.TruePositives`.
     """
 
-    def __init__(self, thresholds: _Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(thresholds, name=name, dtype=dtype)
-
 
 class FalsePositives(_AtThresholds):
     """How many elements are positives, and wrongly so. With weights, the sum of theirs.
@@ -79,9 +77,6 @@ class FalsePositives(_AtThresholds):
 
     As `keras.metrics.FalsePositives`.
     """
-
-    def __init__(self, thresholds: _Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(thresholds, name=name, dtype=dtype)
 
 
 class TrueNegatives(_AtThresholds):
@@ -98,9 +93,6 @@ class TrueNegatives(_AtThresholds):
     As `keras.metrics.TrueNegatives`.
     """
 
-    def __init__(self, thresholds: _Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(thresholds, name=name, dtype=dtype)
-
 
 class FalseNegatives(_AtThresholds):
     """How many elements are no positives, and wrongly so. With weights, the sum of theirs.
@@ -115,9 +107,6 @@ class FalseNegatives(_AtThresholds):
 
     As `keras.metrics.FalseNegatives`.
     """
-
-    def __init__(self, thresholds: _Thresholds = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(thresholds, name=name, dtype=dtype)
 
 
 class _OfClasses(_AtThresholds):
@@ -134,8 +123,10 @@ class _OfClasses(_AtThresholds):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        # Of the top k, all are positives where no threshold is given.
-        super().__init__(thresholds, 0.5 if top_k is None else -1e10, name, dtype)
+        super().__init__(thresholds, name, dtype)
+        if top_k is not None:
+            # Of the top k, all are positives where no threshold is given.
+            self._set_thresholds(thresholds, -1e10)
         self.top_k = None if top_k is None else positive_int(type(self).__name__, top_k=top_k)
         self.class_id = _class_id(type(self).__name__, class_id)
 
@@ -184,9 +175,10 @@ class Recall(_OfClasses):
     """
 
 
-class _Constrained(Metric):
+class _Constrained(EngineMetric):
     """The best of one share where another is not less than asked for, over `num_thresholds` thresholds in [0, 1]."""
 
+    _arguments: ClassVar[tuple[str, ...]] = (*EngineMetric._arguments, "num_thresholds", "class_id")
     by_element: ClassVar[bool] = True
     direction: ClassVar[str] = "up"
 
@@ -203,6 +195,7 @@ class _Constrained(Metric):
         ((argument, value),) = least.items()
         if not 0 <= real(owner, **least) <= 1:
             raise ValueError(f"{owner}: `{argument}` must lie between 0 and 1. Received: {argument}={value}")
+        setattr(self, argument, value)
         self.num_thresholds = positive_int(owner, num_thresholds=num_thresholds)
         self.class_id = _class_id(owner, class_id)
 
@@ -214,8 +207,7 @@ class PrecisionAtRecall(_Constrained):
         recall: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        name: By default the class name in snake case, numbered.
-        dtype: Accepted as in Keras.
+        **given: `name` and `dtype`, as of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -223,18 +215,10 @@ class PrecisionAtRecall(_Constrained):
     As `keras.metrics.PrecisionAtRecall`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "num_thresholds", "class_id", "recall")
+    _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "recall")
 
-    def __init__(
-        self,
-        recall: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(num_thresholds, class_id, name, dtype, recall=recall)
-        self.recall = recall
+    def __init__(self, recall: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any) -> None:
+        super().__init__(num_thresholds, class_id, recall=recall, **given)
 
 
 class RecallAtPrecision(_Constrained):
@@ -244,8 +228,7 @@ class RecallAtPrecision(_Constrained):
         precision: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        name: By default the class name in snake case, numbered.
-        dtype: Accepted as in Keras.
+        **given: `name` and `dtype`, as of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -253,18 +236,10 @@ class RecallAtPrecision(_Constrained):
     As `keras.metrics.RecallAtPrecision`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "num_thresholds", "class_id", "precision")
+    _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "precision")
 
-    def __init__(
-        self,
-        precision: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(num_thresholds, class_id, name, dtype, precision=precision)
-        self.precision = precision
+    def __init__(self, precision: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any) -> None:
+        super().__init__(num_thresholds, class_id, precision=precision, **given)
 
 
 class SensitivityAtSpecificity(_Constrained):
@@ -274,8 +249,7 @@ class SensitivityAtSpecificity(_Constrained):
         specificity: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        name: By default the class name in snake case, numbered.
-        dtype: Accepted as in Keras.
+        **given: `name` and `dtype`, as of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -283,18 +257,12 @@ class SensitivityAtSpecificity(_Constrained):
     As `keras.metrics.SensitivityAtSpecificity`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "num_thresholds", "class_id", "specificity")
+    _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "specificity")
 
     def __init__(
-        self,
-        specificity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
+        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any
     ) -> None:
-        super().__init__(num_thresholds, class_id, name, dtype, specificity=specificity)
-        self.specificity = specificity
+        super().__init__(num_thresholds, class_id, specificity=specificity, **given)
 
 
 class SpecificityAtSensitivity(_Constrained):
@@ -304,8 +272,7 @@ class SpecificityAtSensitivity(_Constrained):
         sensitivity: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        name: By default the class name in snake case, numbered.
-        dtype: Accepted as in Keras.
+        **given: `name` and `dtype`, as of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -313,21 +280,15 @@ class SpecificityAtSensitivity(_Constrained):
     As `keras.metrics.SpecificityAtSensitivity`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype", "num_thresholds", "class_id", "sensitivity")
+    _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "sensitivity")
 
     def __init__(
-        self,
-        sensitivity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
+        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any
     ) -> None:
-        super().__init__(num_thresholds, class_id, name, dtype, sensitivity=sensitivity)
-        self.sensitivity = sensitivity
+        super().__init__(num_thresholds, class_id, sensitivity=sensitivity, **given)
 
 
-class AUC(Metric):
+class AUC(EngineMetric):
     """The area under a curve of two shares, approximated at thresholds from 0 to 1.
 
     ROC is the recall tp / (tp + fn) over the false positive rate fp / (fp + tn), PR the precision tp / (tp + fp) over

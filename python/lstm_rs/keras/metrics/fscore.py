@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import real
-from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
-class FBetaScore(Metric):
+class FBetaScore(EngineMetric):
     """(1 + beta^2) precision recall / (beta^2 precision + recall) of each of the K classes, or an average of them.
 
     Targets of 0 and 1 and predictions have two axes, (N, K). A class is chosen where p > threshold, or, without a

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
-class Hinge(Metric):
+class Hinge(EngineMetric):
     """mean(max(1 - y p, 0)). y is -1 or 1; where a batch has targets of 0 and 1 alone, 0 stands for -1.
 
     Args:
@@ -21,7 +21,7 @@ class Hinge(Metric):
         super().__init__(dtype, name)
 
 
-class SquaredHinge(Metric):
+class SquaredHinge(EngineMetric):
     """mean(max(1 - y p, 0)^2), with y as in `Hinge`.
 
     Args:
@@ -35,7 +35,7 @@ class SquaredHinge(Metric):
         super().__init__(dtype, name)
 
 
-class CategoricalHinge(Metric):
+class CategoricalHinge(EngineMetric):
     """max(max((1 - y) p) - sum(y p) + 1, 0) for one-hot targets.
 
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import last_axis, real
-from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
-class CategoricalCrossentropy(Metric):
+class CategoricalCrossentropy(EngineMetric):
     """-sum(y log p) for one-hot targets.
 
     Args:
@@ -35,7 +35,7 @@ class CategoricalCrossentropy(Metric):
         self.axis = last_axis(type(self).__name__, axis)
 
 
-class SparseCategoricalCrossentropy(Metric):
+class SparseCategoricalCrossentropy(EngineMetric):
     """-log p[y] for class numbers.
 
     Args:
@@ -65,7 +65,7 @@ class SparseCategoricalCrossentropy(Metric):
         self.axis = last_axis(type(self).__name__, axis)
 
 
-class BinaryCrossentropy(Metric):
+class BinaryCrossentropy(EngineMetric):
     """-mean(y log p + (1 - y) log(1 - p)) for targets of 0 and 1.
 
     Args:
@@ -89,7 +89,7 @@ class BinaryCrossentropy(Metric):
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
 
 
-class KLDivergence(Metric):
+class KLDivergence(EngineMetric):
     """sum(y log(y / p)), with y and p cut to [1e-7, 1].
 
     Args:
@@ -103,7 +103,7 @@ class KLDivergence(Metric):
         super().__init__(dtype, name)
 
 
-class Poisson(Metric):
+class Poisson(EngineMetric):
     """mean(p - y log(p + 1e-7)).
 
     Args:

@@ -35,7 +35,7 @@ class Mean(Metric):
         super().__init__(dtype, name)
         self._total = self._count = 0.0
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]  # as in Keras
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds values to the mean."""
         total, count = _by_sample(values, sample_weight, np.mean)
         self._total += float(total.sum())
@@ -48,11 +48,6 @@ class Mean(Metric):
     def result(self) -> float:
         """The mean since `reset_state`, 0 without values."""
         return self._total / self._count if self._count else 0.0
-
-    def __call__(self, values: Any, sample_weight: Any = None) -> float:  # type: ignore[override]  # as in Keras
-        """`update_state`, then `result`."""
-        self.update_state(values, sample_weight)
-        return self.result()
 
 
 class Sum(Metric):
@@ -73,7 +68,7 @@ class Sum(Metric):
         super().__init__(dtype, name)
         self._total = 0.0
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]  # as in Keras
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds values to the sum."""
         total, _ = _by_sample(values, sample_weight, np.sum)
         self._total += float(total.sum())
@@ -85,11 +80,6 @@ class Sum(Metric):
     def result(self) -> float:
         """The sum since `reset_state`."""
         return self._total
-
-    def __call__(self, values: Any, sample_weight: Any = None) -> float:  # type: ignore[override]  # as in Keras
-        """`update_state`, then `result`."""
-        self.update_state(values, sample_weight)
-        return self.result()
 
 
 def _by_sample(values: Any, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[_Numbers, _Numbers]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import last_axis
-from lstm_rs.keras.metrics.metric import Metric
+from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
-class MeanSquaredError(Metric):
+class MeanSquaredError(EngineMetric):
     """mean((y - p)^2).
 
     Args:
@@ -22,7 +22,7 @@ class MeanSquaredError(Metric):
         super().__init__(dtype, name)
 
 
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(EngineMetric):
     """mean(|y - p|).
 
     Args:
@@ -36,7 +36,7 @@ class MeanAbsoluteError(Metric):
         super().__init__(dtype, name)
 
 
-class MeanAbsolutePercentageError(Metric):
+class MeanAbsolutePercentageError(EngineMetric):
     """100 mean(|y - p| / max(|y|, 1e-7)).
 
     Args:
@@ -50,7 +50,7 @@ class MeanAbsolutePercentageError(Metric):
         super().__init__(dtype, name)
 
 
-class MeanSquaredLogarithmicError(Metric):
+class MeanSquaredLogarithmicError(EngineMetric):
     """mean((log(y + 1) - log(p + 1))^2), with y and p at least 1e-7.
 
     Args:
@@ -64,7 +64,7 @@ class MeanSquaredLogarithmicError(Metric):
         super().__init__(dtype, name)
 
 
-class LogCoshError(Metric):
+class LogCoshError(EngineMetric):
     """mean(log(cosh(p - y))).
 
     Args:
@@ -78,7 +78,7 @@ class LogCoshError(Metric):
         super().__init__(dtype, name)
 
 
-class RootMeanSquaredError(Metric):
+class RootMeanSquaredError(EngineMetric):
     """The root of the mean of (y - p)^2 over all samples. As in Keras, it leaves masks out.
 
     Args:
@@ -98,7 +98,7 @@ class RootMeanSquaredError(Metric):
         super().__init__(dtype, name)
 
 
-class CosineSimilarity(Metric):
+class CosineSimilarity(EngineMetric):
     """sum(y p) / (norm(y) norm(p)).
 
     Args:
@@ -116,7 +116,7 @@ class CosineSimilarity(Metric):
         self.axis = last_axis(type(self).__name__, axis)
 
 
-class R2Score(Metric):
+class R2Score(EngineMetric):
     """1 - sum((y - p)^2) / sum((y - mean(y))^2) over the samples, for each of the K outputs or an average of them.
 
     Targets and predictions have two axes, (N, K). As in Keras, masks are left out.

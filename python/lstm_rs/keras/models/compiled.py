@@ -10,9 +10,8 @@ from lstm_rs._engine import Engine
 from lstm_rs.keras import losses, metrics, optimizers
 from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
-from lstm_rs.keras.losses import Loss
-from lstm_rs.keras.metrics import Metric
-from lstm_rs.keras.metrics.metric import value_at
+from lstm_rs.keras.losses.engine_loss import EngineLoss
+from lstm_rs.keras.metrics.engine_metric import EngineMetric, value_at
 from lstm_rs.keras.models.specs import OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
 
@@ -88,10 +87,10 @@ class Resolved:
     def __init__(
         self,
         optimizer: Optimizer,
-        losses: list[Loss],
+        losses: list[EngineLoss],
         loss_weights: list[float],
-        plain: list[list[Metric]],
-        weighted: list[list[Metric]],
+        plain: list[list[EngineMetric]],
+        weighted: list[list[EngineMetric]],
         outputs: Sequence[OutputSpec],
     ) -> None:
         self.optimizer = optimizer
@@ -116,7 +115,7 @@ class Resolved:
         self._order = sorted(zip(self.names, self._places, strict=True), key=lambda pair: pair[0])
 
     @property
-    def metrics(self) -> list[Metric]:
+    def metrics(self) -> list[EngineMetric]:
         """All metrics in the order of the results."""
         return [metric for pair in zip(self.plain, self.weighted, strict=True) for part in pair for metric in part]
 
@@ -226,7 +225,7 @@ def _kind(target: Sequence[int], output: Shape) -> str:
     return "Categorical"
 
 
-def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape = ()) -> Metric:
+def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape = ()) -> EngineMetric:
     if target is not None and _is_shape_dependent(identifier, ACCURACY):
         metric = _resolve_metric(f"{_kind(target, output)}Accuracy")
         metric.name = identifier
@@ -234,7 +233,7 @@ def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape 
     return _resolve_metric(identifier)
 
 
-def _loss(identifier: Any, target: Sequence[int], output: Shape) -> Loss:
+def _loss(identifier: Any, target: Sequence[int], output: Shape) -> EngineLoss:
     if not _is_shape_dependent(identifier, losses.CROSSENTROPY):
         return losses.resolve(identifier)
     loss = losses.resolve(f"{_kind(target, output)}Crossentropy")
@@ -242,7 +241,7 @@ def _loss(identifier: Any, target: Sequence[int], output: Shape) -> Loss:
     return loss
 
 
-def _log_names(plain: list[list[Metric]], weighted: list[list[Metric]], prefixes: list[str]) -> list[str]:
+def _log_names(plain: list[list[EngineMetric]], weighted: list[list[EngineMetric]], prefixes: list[str]) -> list[str]:
     """Keras' names for the logs, in the order of the results.
 
     A second `accuracy` is `accuracy_1`, a weighted second one `weighted_accuracy`; all plain ones are named first.
@@ -254,7 +253,7 @@ def _log_names(plain: list[list[Metric]], weighted: list[list[Metric]], prefixes
         seen[name] = count + 1
         return f"{name}_{count}" if count else name
 
-    def named(prefix: str, metric: Metric, is_weighted: bool) -> str:
+    def named(prefix: str, metric: EngineMetric, is_weighted: bool) -> str:
         name = f"{prefix}{metric.name}"
         return unique(f"{prefix}weighted_{metric.name}" if is_weighted and name in seen else name)
 

@@ -43,6 +43,9 @@ class Functional(Model):
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
+        self._connect(inputs, outputs, name, trainable)
+
+    def _connect(self, inputs: Any, outputs: Any, name: str | None, trainable: bool) -> None:
         self._inputs_struct, self._outputs_struct = inputs, outputs
         entries = _symbolic("inputs", inputs)
         for tensor in entries:
@@ -201,7 +204,7 @@ class Functional(Model):
         if seed is not None:
             model._seed = seed
         inputs, outputs = (_named(config[key], made) for key in ("input_layers", "output_layers"))
-        model.__init__(inputs, outputs, config.get("name"), config.get("trainable", True))  # type: ignore[misc]  # of this class
+        model._connect(inputs, outputs, config.get("name"), config.get("trainable", True))
         return model
 
 

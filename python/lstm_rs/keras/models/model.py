@@ -6,13 +6,11 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from lstm_rs._engine import Engine, Stream
 from lstm_rs.keras._checks import positive_int
 from lstm_rs.keras._names import checked_name
-from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.network import Network
@@ -55,11 +53,6 @@ class Model(Trainer):
         self._network: Network | None = None
         self._built_trainable: list[bool] | None = None
 
-    @cached_property
-    def _seed(self) -> int:  # type: ignore[override]  # `Trainer` only says that there is one
-        """Drawn when it is first needed, so that a model that is never built takes no seed."""
-        return next_seed()
-
     @property
     def trainable(self) -> bool:
         """Whether training changes the weights. Setting it sets every layer's, too; then `compile()` again."""
@@ -82,7 +75,7 @@ class Model(Trainer):
         return self._network is not None
 
     @property
-    def _engine(self) -> Engine | None:  # type: ignore[override]  # `Trainer` only says that there is one
+    def _engine(self) -> Engine | None:
         return None if self._network is None else self._network.engine
 
     @property

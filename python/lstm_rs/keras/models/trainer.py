@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
 from lstm_rs.keras._checks import warn
+from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._types import Array, Config, Logs, Values
 from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
@@ -74,8 +76,6 @@ class Trainer:
     """The half of a model that trains, evaluates and predicts. The other half, `Model`, builds the engine."""
 
     name: str
-    _seed: int
-    _engine: Engine | None
     # Asked of the engine once: these are read for every batch.
     _inputs: list[InputSpec]
     _outputs: list[OutputSpec]
@@ -91,6 +91,16 @@ class Trainer:
         self._state_to_restore: OptimizerState | None = None
         self._epochs_shuffled = 0
         self._initial_epoch = 0
+
+    @cached_property
+    def _seed(self) -> int:
+        """Drawn when it is first needed, so that a model that is never built takes no seed."""
+        return next_seed()
+
+    @property
+    def _engine(self) -> Engine | None:
+        """The engine, where there is one. Given by `Model`."""
+        raise NotImplementedError
 
     def _to_read(self, x: Any = None) -> Engine:
         """The engine, built for this input where there is none yet, with the present weights. Given by `Model`."""
@@ -174,7 +184,7 @@ class Trainer:
     @property
     def metrics(self) -> list[Metric]:
         """The metrics of `compile`, once the first data has decided what 'accuracy' stands for."""
-        return [] if self._resolved is None else self._resolved.metrics
+        return [] if self._resolved is None else [*self._resolved.metrics]
 
     @property
     def metrics_names(self) -> list[str]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras._checks import not_yet, optional_int, real
-from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.optimizers import schedules
@@ -83,7 +82,7 @@ class Optimizer(Described):
         ema_overwrite_frequency: Updates after which the weights are set to the average. Default None: only at the end.
         loss_scale_factor: Not supported yet.
         gradient_accumulation_steps: Batches, at least 2, whose mean gradient makes one update. Default None: 1.
-        name: By default the class name in snake case, numbered.
+        name: By default the class name in lower case; `SGD` stays.
         **kwargs: None is known.
 
     Raises:
@@ -96,7 +95,7 @@ class Optimizer(Described):
     _arguments: ClassVar[tuple[str, ...]] = ("learning_rate", *Shared.__annotations__)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Fills `**shared` in: the arguments of the rule and the shared ones are the signature and the configuration."""
+        """Fills `**shared` in: the rule's arguments and the shared ones are signature and configuration."""
         super().__init_subclass__(**kwargs)
         _, *own, _ = inspect.signature(cls.__init__).parameters.values()
         names = {parameter.name for parameter in own}
@@ -162,7 +161,8 @@ class Optimizer(Described):
         self.ema_overwrite_frequency = frequency
         self.loss_scale_factor = None
         self.gradient_accumulation_steps = steps
-        self.name = name or auto_name(cls)
+        # Keras writes `SGD`, but `rmsprop`.
+        self.name = name or (cls if cls.isupper() else cls.lower())
 
     def _checked_rate(self, value: Any) -> float:
         # The engine holds it in float32; what is read is what is used.

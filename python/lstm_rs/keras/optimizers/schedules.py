@@ -59,7 +59,34 @@ class LearningRateSchedule(Described):
                 raise ValueError(f"{type(self).__name__}: `{name}` must be positive. Received: {name}={value}")
 
 
-class ExponentialDecay(LearningRateSchedule):
+class _DecayByRate(LearningRateSchedule):
+    """What the schedules share that fall by a rate in every `decay_steps`."""
+
+    _arguments: ClassVar[tuple[str, ...]] = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+    initial_learning_rate: float
+    decay_steps: float
+    decay_rate: float
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ) -> None:
+        self._numbers(initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
+        self._positive(decay_steps=decay_steps)
+        self.staircase = staircase
+        self.name = name or type(self).__name__
+
+    def _part(self, step: int) -> Any:
+        """How often `decay_steps` have passed."""
+        part = _F(step) / _F(self.decay_steps)
+        return np.floor(part) if self.staircase else part
+
+
+class ExponentialDecay(_DecayByRate):
     """initial_learning_rate decay_rate^(step / decay_steps).
 
     Args:
@@ -80,30 +107,9 @@ class ExponentialDecay(LearningRateSchedule):
     As `keras.optimizers.schedules.ExponentialDecay`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
-    initial_learning_rate: float
-    decay_steps: float
-    decay_rate: float
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        self._numbers(initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
-        self._positive(decay_steps=decay_steps)
-        self.staircase = staircase
-        self.name = name
-
     def __call__(self, step: int) -> Any:
         """The step size at a step."""
-        part = _F(step) / _F(self.decay_steps)
-        if self.staircase:
-            part = np.floor(part)
-        return _F(self.initial_learning_rate) * _F(self.decay_rate) ** part
+        return _F(self.initial_learning_rate) * _F(self.decay_rate) ** self._part(step)
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
@@ -210,7 +216,7 @@ class PolynomialDecay(LearningRateSchedule):
         return (_F(self.initial_learning_rate) - end) * (_ONE - now / steps) ** _F(self.power) + end
 
 
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_DecayByRate):
     """initial_learning_rate / (1 + decay_rate step / decay_steps).
 
     Args:
@@ -231,30 +237,9 @@ class InverseTimeDecay(LearningRateSchedule):
     As `keras.optimizers.schedules.InverseTimeDecay`.
     """
 
-    _arguments: ClassVar[tuple[str, ...]] = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
-    initial_learning_rate: float
-    decay_steps: float
-    decay_rate: float
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ) -> None:
-        self._numbers(initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
-        self._positive(decay_steps=decay_steps)
-        self.staircase = staircase
-        self.name = name
-
     def __call__(self, step: int) -> Any:
         """The step size at a step."""
-        part = _F(step) / _F(self.decay_steps)
-        if self.staircase:
-            part = np.floor(part)
-        return _F(self.initial_learning_rate) / (_ONE + _F(self.decay_rate) * part)
+        return _F(self.initial_learning_rate) / (_ONE + _F(self.decay_rate) * self._part(step))
 
 
 class CosineDecay(LearningRateSchedule):

@@ -1,0 +1,42 @@
+"""What the losses that the engine computes share."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from lstm_rs import _engine
+from lstm_rs.keras._data import as_floats, as_target, as_weights
+from lstm_rs.keras._serialization import serialize
+from lstm_rs.keras._types import Config
+from lstm_rs.keras.losses.loss import Loss
+
+
+class EngineLoss(Loss):
+    """A loss that the engine knows by its class name.
+
+    Called on arrays, it returns the number:
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.losses.MeanSquaredError()([[1.0, 2.0]], [[1.0, 4.0]])
+    2.0
+
+    Args:
+        reduction, name, dtype: Those of every `Loss`.
+    """
+
+    sparse: ClassVar[bool] = False
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, reduction, dtype)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The loss of predictions, weighted by `sample_weight` where it is given."""
+        predictions = as_floats(y_pred, "y_pred")
+        targets = as_target(y_true, predictions.shape, self.sparse, self.name)
+        weights = None if sample_weight is None else as_weights(sample_weight)
+        return _engine.loss_value(json.dumps(self.spec()), targets, predictions, weights)
+
+    def spec(self) -> Config:
+        """The JSON form that the engine reads."""
+        return serialize(self)
