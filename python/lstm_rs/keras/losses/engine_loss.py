@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any, ClassVar
 
 from lstm_rs import _engine
 from lstm_rs.keras._data import as_floats, as_target, as_weights
+from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._serialization import serialize
+from lstm_rs.keras._signatures import with_name
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.losses.loss import Loss
 
@@ -25,10 +28,20 @@ class EngineLoss(Loss):
         reduction, name, dtype: Those of every `Loss`.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     sparse: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A loss is called after its class."""
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = with_name(cls, cls._default_name())
+
+    @classmethod
+    def _default_name(cls) -> str:
+        return snake_case(cls.__name__)
+
     def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(name, reduction, dtype)
+        super().__init__(name or self._default_name(), reduction, dtype)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The loss of predictions, weighted by `sample_weight` where it is given."""

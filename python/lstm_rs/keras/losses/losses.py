@@ -160,13 +160,17 @@ class Huber(EngineLoss):
         self,
         delta: float = 1.0,
         reduction: str = "sum_over_batch_size",
-        name: str | None = "huber_loss",
+        name: str | None = None,
         dtype: Any = None,
     ) -> None:
         super().__init__(reduction, name, dtype)
         self.delta = real("Huber", delta=delta)
         if self.delta <= 0:
             raise ValueError(f"Huber: `delta` must be positive. Received: delta={delta}")
+
+    @classmethod
+    def _default_name(cls) -> str:
+        return "huber_loss"
 
 
 class LogCosh(EngineLoss):

@@ -207,7 +207,7 @@ class PrecisionAtRecall(_Constrained):
         recall: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        **given: `name` and `dtype`, as of every `Metric`.
+        name, dtype: Those of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -217,8 +217,15 @@ class PrecisionAtRecall(_Constrained):
 
     _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "recall")
 
-    def __init__(self, recall: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any) -> None:
-        super().__init__(num_thresholds, class_id, recall=recall, **given)
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(num_thresholds, class_id, name, dtype, recall=recall)
 
 
 class RecallAtPrecision(_Constrained):
@@ -228,7 +235,7 @@ class RecallAtPrecision(_Constrained):
         precision: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        **given: `name` and `dtype`, as of every `Metric`.
+        name, dtype: Those of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -238,8 +245,15 @@ class RecallAtPrecision(_Constrained):
 
     _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "precision")
 
-    def __init__(self, precision: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any) -> None:
-        super().__init__(num_thresholds, class_id, precision=precision, **given)
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(num_thresholds, class_id, name, dtype, precision=precision)
 
 
 class SensitivityAtSpecificity(_Constrained):
@@ -249,7 +263,7 @@ class SensitivityAtSpecificity(_Constrained):
         specificity: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        **given: `name` and `dtype`, as of every `Metric`.
+        name, dtype: Those of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -260,9 +274,14 @@ class SensitivityAtSpecificity(_Constrained):
     _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "specificity")
 
     def __init__(
-        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(num_thresholds, class_id, specificity=specificity, **given)
+        super().__init__(num_thresholds, class_id, name, dtype, specificity=specificity)
 
 
 class SpecificityAtSensitivity(_Constrained):
@@ -272,7 +291,7 @@ class SpecificityAtSensitivity(_Constrained):
         sensitivity: A number in [0, 1].
         num_thresholds: How many thresholds in [0, 1] are tried. Default 200.
         class_id: The one class to look at. Default: all.
-        **given: `name` and `dtype`, as of every `Metric`.
+        name, dtype: Those of every `Metric`.
 
     Raises:
         ValueError: for a number outside [0, 1], or a class that the predictions do not have.
@@ -283,9 +302,14 @@ class SpecificityAtSensitivity(_Constrained):
     _arguments: ClassVar[tuple[str, ...]] = (*_Constrained._arguments, "sensitivity")
 
     def __init__(
-        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, **given: Any
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(num_thresholds, class_id, sensitivity=sensitivity, **given)
+        super().__init__(num_thresholds, class_id, name, dtype, sensitivity=sensitivity)
 
 
 class AUC(EngineMetric):

@@ -5,6 +5,7 @@ They are computed in float32, as Keras does.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ import numpy as np
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import absent, real
 from lstm_rs.keras._serialization import Described
+from lstm_rs.keras._signatures import with_name
 from lstm_rs.keras._types import Config
 
 _F = np.float32
@@ -66,6 +68,13 @@ class _DecayByRate(LearningRateSchedule):
     initial_learning_rate: float
     decay_steps: float
     decay_rate: float
+
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A schedule is called as its class is."""
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = with_name(cls, cls.__name__)
 
     def __init__(
         self,
