@@ -50,6 +50,8 @@ class Case:
     sample_weight: np.ndarray | None = None
     steps: int = 50
     small: bool = True
+    trains: bool = True
+    """False where training draws at random: then the output alone is compared."""
 
 
 def _embed(keras: Any, **options: Any) -> Any:
@@ -435,6 +437,215 @@ CASES: dict[str, Case] = {
         STEP_TARGETS,
         MSE,
     ),
+    "global_average": Case(
+        lambda keras: _series(keras, return_sequences=True, head=keras.layers.GlobalAveragePooling1D()),
+        SERIES,
+        STEP_TARGETS.reshape(ROWS, -1)[:, :UNITS],
+        MSE,
+    ),
+    "global_average_masked": Case(
+        lambda keras: _masked_classifier(
+            keras, keras.layers.LSTM(UNITS, return_sequences=True), keras.layers.GlobalAveragePooling1D()
+        ),
+        # A sequence of masked steps alone has no mean.
+        np.where(MASKED_TOKENS.any(axis=1, keepdims=True), MASKED_TOKENS, 1),
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "global_max_masked": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.Dense(UNITS, activation="relu"),
+            keras.layers.GlobalMaxPooling1D(keepdims=True),
+            keras.layers.LSTM(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+    ),
+    "max_pooling": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Dense(UNITS),
+            keras.layers.MaxPooling1D(2),
+            keras.layers.MaxPooling1D(2, strides=1, padding="same"),
+            keras.layers.LSTM(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "average_pooling": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Dense(UNITS),
+            keras.layers.AveragePooling1D(3, strides=2, padding="same"),
+            keras.layers.AveragePooling1D(2, strides=1),
+            keras.layers.LSTM(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "layer_normalization": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.LayerNormalization(),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.LayerNormalization(center=False, epsilon=0.1),
+            keras.layers.LayerNormalization(scale=False),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        STEP_TARGETS,
+        MSE,
+    ),
+    "convolution": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Conv1D(4, 3, activation="tanh"),
+            keras.layers.Conv1D(3, 2, strides=2, padding="same"),
+            keras.layers.LSTM(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "convolution_causal": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Conv1D(4, 2, padding="causal", dilation_rate=2, use_bias=False),
+            keras.layers.Conv1D(CLASSES, 3, padding="same", dilation_rate=2, activation="softmax"),
+        ],
+        SERIES,
+        STEP_ONE_HOT,
+        CATEGORICAL,
+    ),
+    "batch_normalization": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.LSTM(UNITS),
+            keras.layers.BatchNormalization(momentum=0.5, center=False, epsilon=0.1),
+            keras.layers.BatchNormalization(momentum=0.5, scale=False, trainable=False),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "batch_normalization_masked": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        STEP_TARGETS,
+        MSE,
+    ),
+    "noise": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.SpatialDropout1D(0.5),
+            keras.layers.GaussianNoise(0.7),
+            keras.layers.LSTM(UNITS),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+        trains=False,
+    ),
+    "masking": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Masking(mask_value=2.0),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.Dense(2),
+        ],
+        np.where(MASKED_TOKENS[:, :, None] == 0, np.float32(2.0), SERIES),
+        STEP_TARGETS,
+        MSE,
+    ),
+    "reshaping": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Permute((2, 1)),
+            keras.layers.Dense(UNITS, activation="tanh"),
+            keras.layers.Reshape((-1, 2)),
+            keras.layers.LSTM(3, return_sequences=True),
+            keras.layers.Flatten(),
+            keras.layers.RepeatVector(STEPS),
+            keras.layers.LSTM(2, return_sequences=True),
+        ],
+        SERIES,
+        STEP_TARGETS,
+        MSE,
+        # Later steps blow any rounding up.
+        steps=30,
+    ),
+    "flatten_channels_first": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Dense(2),
+            keras.layers.Flatten(data_format="channels_first"),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "rescaling": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.Rescaling(0.5, offset=-0.25),
+            keras.layers.LSTM(UNITS),
+            keras.layers.Rescaling([1.0, -2.0, 0.5, 3.0], offset=[0.0, 1.0, -1.0, 0.5]),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+    ),
+    "rectifiers": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Dense(5),
+            keras.layers.ReLU(max_value=1.0, negative_slope=0.2, threshold=0.1),
+            keras.layers.Dense(5),
+            keras.layers.LeakyReLU(0.2),
+            keras.layers.Dense(5),
+            keras.layers.ELU(0.7),
+            keras.layers.Dense(5),
+            keras.layers.ReLU(),
+            keras.layers.LSTM(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "prelu": Case(
+        lambda keras: [
+            _embed(keras, mask_zero=True),
+            keras.layers.PReLU(shared_axes=[1]),
+            keras.layers.LSTM(UNITS),
+            keras.layers.PReLU(),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+    ),
+    "softmax": Case(
+        lambda keras: _series(keras, head=keras.layers.Softmax(), return_sequences=True),
+        SERIES,
+        np.eye(UNITS, dtype=np.float32)[STEP_LABELS],
+        CATEGORICAL,
+    ),
     # Sizes beside every tile edge, and the program at its real width: too large to store.
     "odd_sizes": Case(
         lambda keras: [
@@ -577,9 +788,14 @@ def run(keras: Any, name: str) -> dict[str, np.ndarray]:
     model = keras.models.Sequential(case.layers(keras))
     model.build((None, *case.x.shape[1:]))
     before = random_weights(name, [weight.shape for weight in model.get_weights()])
+    for weight, value in zip(model.weights, before, strict=True):
+        if weight.name == "moving_variance":
+            np.abs(value, out=value)
 
     model.set_weights(before)
     result = {"output": np.asarray(model.predict(case.x, verbose=0))}
+    if not case.trains:
+        return result
 
     for index, gradient in enumerate(gradients(keras, model, case.loss(keras), case.x, case.y, case.sample_weight)):
         result[f"gradient_{index}"] = gradient

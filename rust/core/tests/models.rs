@@ -156,7 +156,7 @@ fn models_that_are_wrong_are_refused() {
     let mut unknown = classifier();
     unknown["config"]["layers"][3]["class_name"] = json!("Densest");
     let message = build(&unknown).err().unwrap().to_string();
-    assert!(message.contains("unknown layer class 'Densest'; known are Activation, Bidirectional"), "{message}");
+    assert!(message.contains("unknown layer class 'Densest'; known are Activation, Add"), "{message}");
     let mut empty = classifier();
     empty["config"]["layers"].as_array_mut().unwrap().truncate(1);
     assert!(build(&empty).err().unwrap().to_string().contains("no layers"));

@@ -10,13 +10,35 @@ from lstm_rs.keras._checks import absent
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.layers.activation import Activation
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.batch_normalization import BatchNormalization
 from lstm_rs.keras.layers.bidirectional import Bidirectional
+from lstm_rs.keras.layers.conv1d import Conv1D
 from lstm_rs.keras.layers.dense import Dense
 from lstm_rs.keras.layers.embedding import Embedding
 from lstm_rs.keras.layers.input import Input, InputLayer
+from lstm_rs.keras.layers.layer_normalization import LayerNormalization
 from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
 from lstm_rs.keras.layers.masking import Masking
+from lstm_rs.keras.layers.merge import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from lstm_rs.keras.layers.noise import Dropout, GaussianNoise, SpatialDropout1D
+from lstm_rs.keras.layers.pooling import AveragePooling1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaxPooling1D
 from lstm_rs.keras.layers.prelu import PReLU
 from lstm_rs.keras.layers.rectifier import ELU, LeakyReLU, ReLU
 from lstm_rs.keras.layers.rescaling import Rescaling
@@ -26,18 +48,32 @@ from lstm_rs.keras.layers.softmax import Softmax
 
 _CLASSES: tuple[type[Layer], ...] = (
     Activation,
+    Add,
+    Average,
+    AveragePooling1D,
+    BatchNormalization,
     Bidirectional,
+    Concatenate,
+    Conv1D,
     Dense,
+    Dot,
     Dropout,
     ELU,
     Embedding,
     Flatten,
     GaussianNoise,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
     InputLayer,
     LSTM,
     LSTMCell,
+    LayerNormalization,
     LeakyReLU,
     Masking,
+    MaxPooling1D,
+    Maximum,
+    Minimum,
+    Multiply,
     PReLU,
     Permute,
     RNN,
@@ -47,10 +83,17 @@ _CLASSES: tuple[type[Layer], ...] = (
     Reshape,
     Softmax,
     SpatialDropout1D,
+    Subtract,
 )
 
 BY_NAME: dict[str, type[Layer]] = {cls.__name__: cls for cls in _CLASSES}
 """The layers there are: the engine knows them by these names."""
+
+AvgPool1D = AveragePooling1D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalMaxPool1D = GlobalMaxPooling1D
+MaxPool1D = MaxPooling1D
+Convolution1D = Conv1D
 
 
 def serialize(layer: Layer) -> Config:
@@ -73,18 +116,37 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "Add",
+    "Average",
+    "AveragePooling1D",
+    "AvgPool1D",
+    "BatchNormalization",
     "Bidirectional",
+    "Concatenate",
+    "Conv1D",
+    "Convolution1D",
     "Dense",
+    "Dot",
     "Dropout",
     "Embedding",
     "Flatten",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPooling1D",
     "Input",
     "InputLayer",
     "LSTMCell",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
+    "MaxPooling1D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "PReLU",
     "Permute",
     "ReLU",
@@ -93,8 +155,17 @@ __all__ = [
     "Reshape",
     "Softmax",
     "SpatialDropout1D",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
 
 __getattr__ = absent(__name__, __all__)

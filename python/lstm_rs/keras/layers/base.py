@@ -248,6 +248,11 @@ class Layer(Described):
         return any(part.draws for part in self.parts)
 
     @property
+    def differs_in_training(self) -> bool:
+        """Whether a training step computes something else than prediction."""
+        return self.draws
+
+    @property
     def input(self) -> Any:
         """The symbolic tensor, or list of them, that the layer was first called on.
 
@@ -285,13 +290,15 @@ class Layer(Described):
                 f"Layer '{self.name}': the argument `mask` of a call is not supported. Use `Masking` or "
                 "`Embedding(mask_zero=True)` before it."
             )
-        if training is not None and self.draws:
+        if training is not None and self.differs_in_training:
             raise NotImplementedError(
-                f"Layer '{self.name}': the argument `training` of a call is not supported for a layer that drops or "
-                "adds noise. It does so in `fit` and `train_on_batch`, and nowhere else."
+                f"Layer '{self.name}': the argument `training` of a call is not supported for a layer that computes "
+                "something else in training. It does so in `fit` and `train_on_batch`, and nowhere else."
             )
         if initial_state is not None and not self.takes_states:
             raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")
+        if self.merges:
+            _check_list(inputs, self.name)
         states = {} if initial_state is None else {"initial_state": initial_state}
         if not any(tensors_in((inputs, initial_state))):
             from lstm_rs.keras.layers.eager import compute
@@ -337,6 +344,13 @@ class SameShape(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
         return input_shape
+
+
+def _check_list(inputs: Any, name: str) -> None:
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError(f"Layer '{name}' must be called on a list of inputs. Received: {inputs!r}")
+    if len({isinstance(item, KerasTensor) for item in inputs}) > 1:
+        raise NotImplementedError(f"Layer '{name}': symbolic tensors and arrays in one list are not supported yet.")
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:

@@ -155,8 +155,8 @@ class Model(Trainer):
 
         Args:
             inputs: An array-like or a symbolic tensor; a list or dictionary of them for several inputs.
-            training: Whether to drop values and add noise as training does. True is not supported yet where a layer
-                does so, and changes nothing elsewhere.
+            training: Whether to drop values, add noise and normalise by the batch as training does. True is not
+                supported yet where a layer does so, and changes nothing elsewhere.
             mask: Not supported yet.
 
         Returns:
@@ -164,10 +164,10 @@ class Model(Trainer):
         """
         if training:
             for layer in self.layers:
-                if layer.draws:
+                if layer.differs_in_training:
                     raise NotImplementedError(
-                        f"Layer '{layer.name}' draws at random in training: a call with training=True is not supported "
-                        "yet, train with `fit` or `train_on_batch`."
+                        f"Layer '{layer.name}' computes something else in training: a call with training=True is not "
+                        "supported yet, train with `fit` or `train_on_batch`."
                     )
         if mask is not None:
             raise NotImplementedError("The argument `mask` is not supported yet.")

@@ -4,15 +4,21 @@
 //! does not know the network it stands in. [`CLASSES`] pairs Keras' class names with the functions that build them.
 
 mod activation;
+mod batch_normalization;
 mod bidirectional;
 mod config;
+mod conv1d;
 mod dense;
+mod dot;
 mod elements;
 mod embedding;
 mod initializer;
+mod layer_normalization;
 mod lstm;
 mod masking;
+mod merge;
 mod noise;
+mod pooling;
 mod prelu;
 mod rectifier;
 mod recurrence;
@@ -22,6 +28,7 @@ mod rows;
 mod shape;
 mod softmax;
 mod tensor;
+mod window;
 
 pub use activation::activate;
 pub use initializer::{Initializer, Random};
@@ -42,16 +49,30 @@ pub type Builder = fn(&str, &serde_json::Value, &[Shape]) -> Result<Vec<Node>>;
 /// Keras' class names and what builds them, sorted.
 pub const CLASSES: &[(&str, Builder)] = &[
     ("Activation", activation::build),
+    ("Add", merge::build_add),
+    ("Average", merge::build_average),
+    ("AveragePooling1D", pooling::build_average),
+    ("BatchNormalization", batch_normalization::build),
     ("Bidirectional", bidirectional::build),
+    ("Concatenate", merge::build_concatenate),
+    ("Conv1D", conv1d::build),
     ("Dense", dense::build),
+    ("Dot", dot::build),
     ("Dropout", noise::build_dropout),
     ("ELU", rectifier::build_elu),
     ("Embedding", embedding::build),
     ("Flatten", reshaping::build_flatten),
     ("GaussianNoise", noise::build_gaussian_noise),
+    ("GlobalAveragePooling1D", pooling::build_global_average),
+    ("GlobalMaxPooling1D", pooling::build_global_max),
     ("LSTM", lstm::build_lstm),
+    ("LayerNormalization", layer_normalization::build),
     ("LeakyReLU", rectifier::build_leaky_relu),
     ("Masking", masking::build),
+    ("MaxPooling1D", pooling::build_max),
+    ("Maximum", merge::build_maximum),
+    ("Minimum", merge::build_minimum),
+    ("Multiply", merge::build_multiply),
     ("PReLU", prelu::build),
     ("Permute", reshaping::build_permute),
     ("RNN", lstm::build_rnn),
@@ -61,6 +82,7 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("Reshape", reshaping::build_reshape),
     ("Softmax", softmax::build),
     ("SpatialDropout1D", noise::build_spatial_dropout),
+    ("Subtract", merge::build_subtract),
 ];
 
 /// Every activation by name, sorted.
@@ -91,15 +113,38 @@ impl Weight {
     }
 }
 
-/// What a layer does with the mask of its first input.
+/// What a layer does with the masks of its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskRule {
-    /// Its outputs have the same.
+    /// Its outputs have the first input's.
     Pass,
     /// Its outputs have none.
     Drop,
     /// It makes one for its first output.
     Create,
+    /// It makes one for its first output where every input has one.
+    CreateOfAll,
+    /// It makes one for its first output where any input has one.
+    CreateOfAny,
+}
+
+/// The masks of a call's inputs.
+#[derive(Clone, Copy)]
+pub struct Masks<'a> {
+    all: &'a [Vec<u8>],
+    of_inputs: &'a [Option<usize>],
+}
+
+impl<'a> Masks<'a> {
+    /// Of all masks of a network those of some inputs.
+    pub fn new(all: &'a [Vec<u8>], of_inputs: &'a [Option<usize>]) -> Self {
+        Masks { all, of_inputs }
+    }
+
+    /// An input's mask.
+    pub fn get(&self, input: usize) -> Option<&'a [u8]> {
+        self.of_inputs[input].map(|mask| &*self.all[mask])
+    }
 }
 
 /// What a forward pass of one layer sees.
@@ -116,6 +161,8 @@ pub struct Forward<'a> {
     pub outputs: &'a mut [Tensor],
     /// The first input's mask, `batch x steps`; 0 masks a step.
     pub mask: Option<&'a [u8]>,
+    /// All inputs' masks.
+    pub masks: Masks<'a>,
     /// The mask to fill, for a layer that creates one.
     pub new_mask: Option<&'a mut Vec<u8>>,
     /// Whether a backward pass follows.
@@ -155,6 +202,8 @@ pub struct Backward<'a> {
     pub d_tensors: &'a mut [Gradient],
     /// The first input's mask.
     pub mask: Option<&'a [u8]>,
+    /// All inputs' masks.
+    pub masks: Masks<'a>,
 }
 
 impl<'a> Backward<'a> {
@@ -186,6 +235,14 @@ pub trait Layer: Send + Sync + 'static {
 
     /// The shapes of the outputs for shapes of the inputs that [`Builder`] accepted, with more or other sizes known.
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
+
+    /// How many of the weights, the last ones, are no gradient's to move: a training step has them follow the data.
+    fn statistics(&self) -> usize {
+        0
+    }
+
+    /// Moves those of all its weights after a training step, by what the step's forward pass left in the cache.
+    fn follow(&self, _weights: &mut [f32], _cache: &Self::Cache) {}
 
     /// What it does with masks.
     fn mask_rule(&self) -> MaskRule {
@@ -274,6 +331,16 @@ impl Node {
         self.0.weights_()
     }
 
+    /// See [`Layer::statistics`].
+    pub fn statistics(&self) -> usize {
+        self.0.statistics_()
+    }
+
+    /// See [`Layer::follow`].
+    pub fn follow(&self, weights: &mut [f32], cache: &AnyCache) {
+        self.0.follow_(weights, cache);
+    }
+
     /// See [`Layer::output_shapes`].
     pub fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         self.0.output_shapes_(inputs)
@@ -343,6 +410,8 @@ impl Node {
 /// [`Layer`] without its associated type, so that a network can hold any.
 trait ErasedLayer: Send + Sync {
     fn weights_(&self) -> Vec<Weight>;
+    fn statistics_(&self) -> usize;
+    fn follow_(&self, weights: &mut [f32], cache: &AnyCache);
     fn output_shapes_(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
     fn mask_rule_(&self) -> MaskRule;
     fn input_kind_(&self) -> Kind;
@@ -361,6 +430,12 @@ trait ErasedLayer: Send + Sync {
 impl<L: Layer> ErasedLayer for L {
     fn weights_(&self) -> Vec<Weight> {
         self.weights()
+    }
+    fn statistics_(&self) -> usize {
+        self.statistics()
+    }
+    fn follow_(&self, weights: &mut [f32], cache: &AnyCache) {
+        self.follow(weights, cache.downcast_ref().expect(OWN_CACHE));
     }
     fn output_shapes_(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         self.output_shapes(inputs)
@@ -403,6 +478,8 @@ impl<L: Layer> ErasedLayer for L {
     }
 }
 
+const OWN_CACHE: &str = "a cache comes from the `new_cache` of the layer it is given to";
+
 fn own<C: 'static>(cache: &mut AnyCache) -> &mut C {
-    cache.downcast_mut().expect("a cache comes from the `new_cache` of the layer it is given to")
+    cache.downcast_mut().expect(OWN_CACHE)
 }

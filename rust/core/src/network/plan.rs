@@ -36,8 +36,8 @@ pub(super) struct Operation {
     pub inputs: Vec<usize>,
     pub first_output: usize,
     pub outputs: usize,
-    /// The mask of the first input.
-    pub mask: Option<usize>,
+    /// The masks of the inputs.
+    pub masks: Vec<Option<usize>>,
     /// The mask that the call makes.
     pub new_mask: Option<usize>,
 }
@@ -187,17 +187,19 @@ impl Plan {
     fn call(&mut self, node: usize, inputs: Vec<usize>) -> Result<Vec<usize>> {
         let shapes: Vec<_> = inputs.iter().map(|&t| self.tensors[t].shape.clone()).collect();
         let outputs = self.nodes[node].node.output_shapes(&shapes)?;
-        let mask = self.tensors[inputs[0]].mask;
+        let masks: Vec<_> = inputs.iter().map(|&t| self.tensors[t].mask).collect();
         let rule = self.nodes[node].node.mask_rule();
-        let new_mask = (rule == MaskRule::Create).then_some(self.masks);
+        let creates = match rule {
+            MaskRule::Pass | MaskRule::Drop => false,
+            MaskRule::Create => true,
+            MaskRule::CreateOfAll => masks.iter().all(Option::is_some),
+            MaskRule::CreateOfAny => masks.iter().any(Option::is_some),
+        };
+        let new_mask = creates.then_some(self.masks);
         self.masks += usize::from(new_mask.is_some());
         let first_output = self.tensors.len();
         for (i, shape) in outputs.into_iter().enumerate() {
-            let mask = match rule {
-                MaskRule::Pass => mask,
-                MaskRule::Drop => None,
-                MaskRule::Create => new_mask,
-            };
+            let mask = if rule == MaskRule::Pass { masks[0] } else { new_mask };
             self.tensors.push(PlannedTensor {
                 kind: Kind::Floats,
                 shape,
@@ -207,7 +209,7 @@ impl Plan {
             });
         }
         let outputs = self.tensors.len() - first_output;
-        self.operations.push(Operation { node, inputs, first_output, outputs, mask, new_mask });
+        self.operations.push(Operation { node, inputs, first_output, outputs, masks, new_mask });
         Ok((first_output..first_output + outputs).collect())
     }
 
@@ -216,7 +218,9 @@ impl Plan {
         for (number, layer) in graph.layers.iter().enumerate() {
             for node in chains.get(&number).cloned().unwrap_or(0..0) {
                 let start = end;
-                for weight in self.nodes[node].node.weights() {
+                let weights = self.nodes[node].node.weights();
+                let trained = weights.len() - self.nodes[node].node.statistics();
+                for (i, weight) in weights.into_iter().enumerate() {
                     let place = format!("{}/{}", layer.name, weight.path);
                     let len = checked_len(&place, &weight.shape)?;
                     let from = end;
@@ -226,7 +230,7 @@ impl Plan {
                         path: weight.path,
                         shape: weight.shape,
                         range: from..end,
-                        trainable: layer.trainable(),
+                        trainable: layer.trainable() && i < trained,
                         initializer: weight.initializer,
                     });
                 }

@@ -9,7 +9,7 @@ use super::graph::Graph;
 use super::plan::{Plan, PlannedNode, PlannedWeight};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
-use crate::layers::{AnyCache, Backward, Forward, Gradient, RowSet, Shape, Tensor, checked_len};
+use crate::layers::{AnyCache, Backward, Forward, Gradient, Masks, RowSet, Shape, Tensor, checked_len};
 use crate::simd::{FlushDenormals, Isa};
 
 /// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
@@ -185,6 +185,16 @@ impl Network {
         self.behind = change(&mut self.weights);
     }
 
+    /// Has the weights that are no gradient's to move follow the data of the training step in the workspace.
+    pub(crate) fn follow(&mut self, work: &Workspace) {
+        for (operation, cache) in self.plan.operations.iter().zip(&work.caches) {
+            let planned = &self.plan.nodes[operation.node];
+            if planned.trainable && planned.node.statistics() > 0 {
+                planned.node.follow(&mut self.weights[planned.weights.clone()], cache);
+            }
+        }
+    }
+
     /// Adds the rows of a node's weight that the inputs in the workspace touch.
     pub(crate) fn touched_rows(&self, work: &Workspace, node: usize, rows: &mut RowSet) {
         for operation in self.plan.operations.iter().filter(|operation| operation.node == node) {
@@ -240,7 +250,8 @@ impl Network {
                 tensors: before,
                 inputs: &operation.inputs,
                 outputs: &mut rest[..operation.outputs],
-                mask: operation.mask.map(|mask| &*work.masks[mask]),
+                mask: operation.masks[0].map(|mask| &*work.masks[mask]),
+                masks: Masks::new(&work.masks, &operation.masks),
                 new_mask: new_mask.as_mut(),
                 training,
                 resume: work.resume,
@@ -280,7 +291,8 @@ impl Network {
                 outputs: &rest[..operation.outputs],
                 d_outputs,
                 d_tensors: d_before,
-                mask: operation.mask.map(|mask| &*work.masks[mask]),
+                mask: operation.masks[0].map(|mask| &*work.masks[mask]),
+                masks: Masks::new(&work.masks, &operation.masks),
             };
             planned.node.backward(call, &mut work.caches[number]);
         }

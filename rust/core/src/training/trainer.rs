@@ -201,6 +201,7 @@ impl Trainer {
         let seen = self.measure(rows)?;
         let (optimizer, gradients, isa) = (&mut self.optimizer, &mut self.gradients, network.isa());
         network.update(|plan, weights| optimizer.step(isa, plan, weights, gradients))?;
+        network.follow(&self.work);
         self.record(seen);
         Ok(())
     }

@@ -1,0 +1,122 @@
+"""Features brought to mean 0 and variance 1, place by place."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lstm_rs.keras import initializers
+from lstm_rs.keras._checks import not_yet, real, warn
+from lstm_rs.keras._types import Config, Shape
+from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.weight import WeightAttribute
+
+
+class LayerNormalization(Layer):
+    """Normalises the features of each place: y = (x - mean) / √(variance + epsilon) · gamma + beta.
+
+    Mean and variance are taken over the last axis. A mask passes through.
+    Input: (batch, ..., n). Output: the same shape.
+    Weights: `gamma` (n), `beta` (n).
+
+    Args:
+        axis: -1, or a list of it: the last axis. Others are not supported yet.
+        epsilon: What is added to the variance. Default 0.001.
+        center: Whether there is a `beta`. Default True.
+        scale: Whether there is a `gamma`. Default True.
+        beta_initializer: Default `zeros`.
+        gamma_initializer: Default `ones`.
+        beta_regularizer: Not supported yet.
+        gamma_regularizer: Not supported yet.
+        beta_constraint: Not supported yet.
+        gamma_constraint: Not supported yet.
+        **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes; and Keras' deprecated `rms_scaling`: then
+            y = x / √(variance + epsilon) · gamma, without `beta`.
+
+    Raises:
+        TypeError: for an `axis` that is neither an integer nor a list of integers.
+        ValueError: for an `epsilon` that is no number, an unknown initializer.
+
+    >>> import lstm_rs as tf
+    >>> tf.keras.layers.LayerNormalization().compute_output_shape((None, 20, 8))
+    (None, 20, 8)
+
+    As `keras.layers.LayerNormalization`.
+    """
+
+    _arguments: ClassVar[tuple[str, ...]] = (
+        "axis",
+        "epsilon",
+        "center",
+        "scale",
+        "rms_scaling",
+        "beta_initializer",
+        "gamma_initializer",
+        "beta_regularizer",
+        "gamma_regularizer",
+        "beta_constraint",
+        "gamma_constraint",
+    )
+
+    gamma = WeightAttribute()
+    beta = WeightAttribute()
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        not_yet(
+            "LayerNormalization",
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        rms_scaling = bool(kwargs.pop("rms_scaling", False))
+        if rms_scaling:
+            warn(
+                "`rms_scaling=True` is deprecated in Keras: it divides by the standard deviation, not by the root of "
+                "the mean square."
+            )
+        super().__init__(**kwargs)
+        self.axis = last_axis("LayerNormalization", axis)
+        self.epsilon = real("LayerNormalization", epsilon=epsilon)
+        self.center = bool(center)
+        self.scale = bool(scale)
+        self.rms_scaling = rms_scaling
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = None
+        self.gamma_regularizer = None
+        self.beta_constraint = None
+        self.gamma_constraint = None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON, under the keys that Keras uses; once built, `axis` is a list."""
+        config = super().get_config()
+        if self.built and isinstance(self.axis, int):
+            config["axis"] = [self.axis]
+        return config
+
+
+def last_axis(owner: str, axis: Any) -> Any:
+    """The argument `axis`: -1 or a list of it, or the last axis' number, which the engine checks."""
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) for one in axes):
+        raise TypeError(f"{owner}: `axis` must be an integer or a list of integers. Received: axis={axis!r}")
+    if len(axes) > 1 or axes[0] < -1:
+        raise NotImplementedError(f"{owner}: only the last axis, axis=-1, is supported yet. Received: axis={axis!r}")
+    return axes if isinstance(axis, (list, tuple)) else axis
