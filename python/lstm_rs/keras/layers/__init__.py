@@ -13,6 +13,7 @@ from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.bidirectional import Bidirectional
 from lstm_rs.keras.layers.dense import Dense
 from lstm_rs.keras.layers.embedding import Embedding
+from lstm_rs.keras.layers.gru import GRU, GRUCell
 from lstm_rs.keras.layers.input import Input, InputLayer
 from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
 from lstm_rs.keras.layers.masking import Masking
@@ -22,6 +23,7 @@ from lstm_rs.keras.layers.rectifier import ELU, LeakyReLU, ReLU
 from lstm_rs.keras.layers.rescaling import Rescaling
 from lstm_rs.keras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lstm_rs.keras.layers.softmax import Softmax
 
 _CLASSES: tuple[type[Layer], ...] = (
@@ -32,6 +34,8 @@ _CLASSES: tuple[type[Layer], ...] = (
     ELU,
     Embedding,
     Flatten,
+    GRU,
+    GRUCell,
     GaussianNoise,
     InputLayer,
     LSTM,
@@ -45,6 +49,8 @@ _CLASSES: tuple[type[Layer], ...] = (
     RepeatVector,
     Rescaling,
     Reshape,
+    SimpleRNN,
+    SimpleRNNCell,
     Softmax,
     SpatialDropout1D,
 )
@@ -70,6 +76,7 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
 
 __all__ = [
     "ELU",
+    "GRU",
     "LSTM",
     "RNN",
     "Activation",
@@ -78,6 +85,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNoise",
     "Input",
     "InputLayer",
@@ -91,6 +99,8 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "deserialize",

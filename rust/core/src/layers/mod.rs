@@ -5,10 +5,12 @@
 
 mod activation;
 mod bidirectional;
+mod cell;
 mod config;
 mod dense;
 mod elements;
 mod embedding;
+mod gru;
 mod initializer;
 mod lstm;
 mod masking;
@@ -18,8 +20,10 @@ mod rectifier;
 mod recurrence;
 mod rescaling;
 mod reshaping;
+mod rnn;
 mod rows;
 mod shape;
+mod simple_rnn;
 mod softmax;
 mod tensor;
 
@@ -48,17 +52,19 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("ELU", rectifier::build_elu),
     ("Embedding", embedding::build),
     ("Flatten", reshaping::build_flatten),
+    ("GRU", rnn::build_gru),
     ("GaussianNoise", noise::build_gaussian_noise),
-    ("LSTM", lstm::build_lstm),
+    ("LSTM", rnn::build_lstm),
     ("LeakyReLU", rectifier::build_leaky_relu),
     ("Masking", masking::build),
     ("PReLU", prelu::build),
     ("Permute", reshaping::build_permute),
-    ("RNN", lstm::build_rnn),
+    ("RNN", rnn::build_rnn),
     ("ReLU", rectifier::build_relu),
     ("RepeatVector", reshaping::build_repeat_vector),
     ("Rescaling", rescaling::build),
     ("Reshape", reshaping::build_reshape),
+    ("SimpleRNN", rnn::build_simple_rnn),
     ("Softmax", softmax::build),
     ("SpatialDropout1D", noise::build_spatial_dropout),
 ];
