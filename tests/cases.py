@@ -82,6 +82,10 @@ def _both_ways(keras: Any, merge_mode: str = "concat", **lstm: Any) -> list[Any]
     ]
 
 
+def _cell(keras: Any, layer: Any) -> list[Any]:
+    return [keras.layers.Input((STEPS, FEATURES)), layer, keras.layers.Dense(2)]
+
+
 def _named(name: str) -> Callable[[Any], Any]:
     return lambda keras: name
 
@@ -645,6 +649,92 @@ CASES: dict[str, Case] = {
         SERIES,
         np.eye(UNITS, dtype=np.float32)[STEP_LABELS],
         CATEGORICAL,
+    ),
+    "gru": Case(lambda keras: _cell(keras, keras.layers.GRU(UNITS)), SERIES, TARGETS, MSE),
+    "gru_reset_before": Case(
+        lambda keras: _cell(keras, keras.layers.GRU(UNITS, reset_after=False)), SERIES, TARGETS, MSE
+    ),
+    "gru_sequences": Case(
+        lambda keras: _cell(keras, keras.layers.GRU(UNITS, return_sequences=True)), SERIES, STEP_TARGETS, MSE
+    ),
+    "gru_activations": Case(
+        lambda keras: _cell(keras, keras.layers.GRU(UNITS, "softsign", "hard_sigmoid", go_backwards=True)),
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "gru_no_bias": Case(lambda keras: _cell(keras, keras.layers.GRU(UNITS, use_bias=False)), SERIES, TARGETS, MSE),
+    "gru_reset_before_no_bias": Case(
+        lambda keras: _cell(keras, keras.layers.GRU(UNITS, "elu", use_bias=False, reset_after=False)),
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "gru_masked_stack": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.GRU(UNITS, return_sequences=True, go_backwards=True),
+            keras.layers.GRU(3, reset_after=False, return_sequences=True),
+            keras.layers.GRU(UNITS),
+        ),
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "gru_cell_masked": Case(
+        lambda keras: _masked_classifier(
+            keras, keras.layers.RNN(keras.layers.GRUCell(UNITS), return_sequences=True, zero_output_for_mask=True)
+        ),
+        MASKED_TOKENS,
+        STEP_LABELS,
+        SPARSE,
+    ),
+    "gru_cell_reset_before": Case(
+        lambda keras: _cell(keras, keras.layers.RNN(keras.layers.GRUCell(UNITS, reset_after=False))),
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "simple_rnn": Case(lambda keras: _cell(keras, keras.layers.SimpleRNN(UNITS)), SERIES, TARGETS, MSE),
+    "simple_rnn_masked": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.SimpleRNN(UNITS, "softsign", return_sequences=True),
+            keras.layers.SimpleRNN(UNITS, use_bias=False, go_backwards=True),
+        ),
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "simple_rnn_cell": Case(
+        lambda keras: _cell(
+            keras, keras.layers.RNN(keras.layers.SimpleRNNCell(UNITS, activation=None), return_sequences=True)
+        ),
+        SERIES,
+        STEP_TARGETS,
+        MSE,
+    ),
+    "bidirectional_gru": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.Bidirectional(keras.layers.GRU(UNITS, return_sequences=True)),
+            keras.layers.Bidirectional(keras.layers.GRU(UNITS, reset_after=False), merge_mode="sum"),
+        ),
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "bidirectional_cells": Case(
+        lambda keras: _cell(
+            keras,
+            keras.layers.Bidirectional(
+                keras.layers.GRU(UNITS, return_sequences=True),
+                backward_layer=keras.layers.SimpleRNN(UNITS, return_sequences=True, go_backwards=True),
+            ),
+        ),
+        SERIES,
+        STEP_TARGETS,
+        MSE,
     ),
     # Sizes beside every tile edge, and the program at its real width: too large to store.
     "odd_sizes": Case(

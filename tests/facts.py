@@ -135,6 +135,39 @@ def layer_configs(keras: Any) -> Any:
 
 
 @fact
+def recurrent_cells(keras: Any) -> Any:
+    """Configurations, weights and state sizes of GRU and SimpleRNN; not the seed, which Keras' SimpleRNN forgets."""
+    layers = keras.layers
+    options: dict[str, Any] = {"use_bias": False, "kernel_initializer": "he_normal", "bias_initializer": "ones"}
+    made = [
+        layers.GRUCell(3, name="a"),
+        layers.GRUCell(3, "relu", "hard_sigmoid", reset_after=False, dropout=0.25, name="b", **options),
+        layers.GRU(3, name="c"),
+        layers.GRU(3, "relu", "linear", recurrent_dropout=0.5, go_backwards=True, name="d", **options),
+        layers.RNN(layers.GRUCell(3, name="e"), return_sequences=True, name="f"),
+        layers.SimpleRNNCell(3, name="g"),
+        layers.SimpleRNNCell(3, "relu", recurrent_dropout=0.5, name="h", **options),
+        layers.SimpleRNN(3, name="i"),
+        layers.SimpleRNN(3, "relu", dropout=0.25, return_sequences=True, name="j", **options),
+        layers.Bidirectional(layers.GRU(3, name="k"), name="l"),
+    ]
+    answers = {layer.name: plain(layer.get_config()) for layer in made}
+    for name in ("i", "j"):
+        answers[name].pop("seed", None)
+    model = keras.models.Sequential([
+        keras.layers.Input((6, 2)),
+        keras.layers.GRU(3, return_sequences=True, name="gru"),
+        keras.layers.GRU(3, reset_after=False, return_sequences=True, name="before"),
+        keras.layers.RNN(keras.layers.GRUCell(3, use_bias=False, name="cell"), return_sequences=True, name="rnn"),
+        keras.layers.SimpleRNN(3, name="simple"),
+    ])  # fmt: skip
+    answers["paths"] = ["/".join(weight.path.split("/")[-3:]) for weight in model.weights[:9]]
+    answers["shapes"] = [list(weight.shape) for weight in model.get_weights()]
+    answers["sizes"] = [[part.state_size, part.output_size] for part in (layers.GRUCell(3), layers.SimpleRNNCell(4))]
+    return answers
+
+
+@fact
 def dropout_rates(keras: Any) -> Any:
     """What becomes of rates of every kind."""
     with warnings.catch_warnings():

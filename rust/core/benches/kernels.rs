@@ -71,7 +71,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
     let (w, u, b) = (floats(inputs * gates), floats(units * gates), floats(gates));
     let pack = |values: &[f32], depth: usize| {
         let mut packed = PackedMatrix::default();
-        packed.pack_gates(isa, Source::row_major(values, gates), depth, units).expect("memory for a small matrix");
+        packed.pack_gates::<4>(isa, Source::row_major(values, gates), depth, units).expect("memory for a small matrix");
         packed
     };
     let (kernel, recurrent_kernel, bias) = (pack(&w, inputs), pack(&u, units), pack(&b, 1));

@@ -418,9 +418,9 @@ fn lstm_at_tile_edges() {
             let [mut kernel, mut recurrent_kernel, mut bias, mut recurrent_transposed] =
                 std::array::from_fn(|_| PackedMatrix::default());
             let gates = 4 * units;
-            kernel.pack_gates(isa, Source::row_major(&w, gates), inputs, units).unwrap();
-            recurrent_kernel.pack_gates(isa, Source::row_major(&u, gates), units, units).unwrap();
-            bias.pack_gates(isa, Source::row_major(&b, gates), 1, units).unwrap();
+            kernel.pack_gates::<4>(isa, Source::row_major(&w, gates), inputs, units).unwrap();
+            recurrent_kernel.pack_gates::<4>(isa, Source::row_major(&u, gates), units, units).unwrap();
+            bias.pack_gates::<4>(isa, Source::row_major(&b, gates), 1, units).unwrap();
             recurrent_transposed.pack(isa, Source::transposed(&u, gates), gates, units).unwrap();
             let activations = Activations { cell: Activation::Tanh, gate: Activation::Sigmoid };
 

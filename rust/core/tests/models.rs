@@ -125,7 +125,7 @@ fn arguments_that_are_wrong_are_named() {
         (1, "cell.recurrent_dropout", json!(-0.1), "rnn: recurrent_dropout=-0.1"),
         (1, "cell.zoom", json!(1), "zoom"),
         (1, "stateful", json!(true), "rnn:"),
-        (1, "cell", json!({"class_name": "GRUCell", "config": {}}), "GRUCell"),
+        (1, "cell", json!({"class_name": "PeepholeCell", "config": {}}), "PeepholeCell"),
         (1, "cell", json!([]), "rnn: a list of cells"),
         (2, "units", json!("many"), "dense:"),
         (2, "activation", json!("tan"), "dense: unknown activation 'tan'"),

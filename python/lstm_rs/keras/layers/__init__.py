@@ -15,6 +15,7 @@ from lstm_rs.keras.layers.bidirectional import Bidirectional
 from lstm_rs.keras.layers.conv1d import Conv1D
 from lstm_rs.keras.layers.dense import Dense
 from lstm_rs.keras.layers.embedding import Embedding
+from lstm_rs.keras.layers.gru import GRU, GRUCell
 from lstm_rs.keras.layers.input import Input, InputLayer
 from lstm_rs.keras.layers.layer_normalization import LayerNormalization
 from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
@@ -44,6 +45,7 @@ from lstm_rs.keras.layers.rectifier import ELU, LeakyReLU, ReLU
 from lstm_rs.keras.layers.rescaling import Rescaling
 from lstm_rs.keras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lstm_rs.keras.layers.softmax import Softmax
 
 _CLASSES: tuple[type[Layer], ...] = (
@@ -61,6 +63,8 @@ _CLASSES: tuple[type[Layer], ...] = (
     ELU,
     Embedding,
     Flatten,
+    GRU,
+    GRUCell,
     GaussianNoise,
     GlobalAveragePooling1D,
     GlobalMaxPooling1D,
@@ -81,6 +85,8 @@ _CLASSES: tuple[type[Layer], ...] = (
     RepeatVector,
     Rescaling,
     Reshape,
+    SimpleRNN,
+    SimpleRNNCell,
     Softmax,
     SpatialDropout1D,
     Subtract,
@@ -113,6 +119,7 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
 
 __all__ = [
     "ELU",
+    "GRU",
     "LSTM",
     "RNN",
     "Activation",
@@ -130,6 +137,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAvgPool1D",
@@ -153,6 +161,8 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "Subtract",

@@ -29,7 +29,7 @@ class Bidirectional(Layer):
     A masked step gives zeros with `return_sequences`, whatever `zero_output_for_mask` says.
 
     Args:
-        layer: An `LSTM` or an `RNN`. It is copied, with its name after `forward_`.
+        layer: An `LSTM`, a `GRU`, a `SimpleRNN` or an `RNN`. It is copied, with its name after `forward_`.
         merge_mode: `concat` (default), `sum`, `mul` or `ave`. None, which returns both outputs, is not supported yet.
         weights: Not supported yet: use `set_weights`.
         backward_layer: The layer that reads from the end, with the other `go_backwards`. Default: another copy of

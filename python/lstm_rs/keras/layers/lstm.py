@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
 from lstm_rs.keras import activations, initializers
-from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real, warn
-from lstm_rs.keras._types import Array, Config
-from lstm_rs.keras.layers.base import Layer
-from lstm_rs.keras.layers.rnn import RNN, Cell
-from lstm_rs.keras.layers.weight import WeightAttribute
-
-T = TypeVar("T")
-L = TypeVar("L", bound="LSTM")
+from lstm_rs.keras._types import Array
+from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell
 
 
 class LSTMCell(Cell):
@@ -84,10 +78,6 @@ class LSTMCell(Cell):
         "seed",
     )
 
-    kernel = WeightAttribute()
-    recurrent_kernel = WeightAttribute()
-    bias = WeightAttribute()
-
     def __init__(
         self,
         units: int,
@@ -109,54 +99,34 @@ class LSTMCell(Cell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        not_yet(
-            "LSTMCell",
+        super().__init__(
+            units=units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer,
             recurrent_regularizer=recurrent_regularizer,
             bias_regularizer=bias_regularizer,
             kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint,
             bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            **kwargs,
         )
-        units = positive_int("LSTMCell", units=units)
-        super().__init__(**kwargs)
-        self.units = units
-        self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
         self.unit_forget_bias = bool(unit_forget_bias)
-        self.kernel_regularizer = None
-        self.recurrent_regularizer = None
-        self.bias_regularizer = None
-        self.kernel_constraint = None
-        self.recurrent_constraint = None
-        self.bias_constraint = None
-        self.dropout = _rate(dropout=dropout)
-        self.recurrent_dropout = _rate(recurrent_dropout=recurrent_dropout)
-        self.seed = optional_int("LSTMCell", seed=seed)
 
     @property
     def state_size(self) -> list[int]:
         """The sizes of h and c."""
         return [self.units, self.units]
 
-    @property
-    def output_size(self) -> int:
-        """The size of h."""
-        return self.units
-
-    @property
-    def draws(self) -> bool:
-        """Whether anything is dropped."""
-        return any(0 < rate < 1 for rate in (self.dropout, self.recurrent_dropout))
-
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """As every layer's, with ones in the bias for the forget gate."""
-        if weight == "recurrent_kernel":
-            weight = "recurrent"
         if weight != "bias" or not self.unit_forget_bias or initializers.drawn_by_engine(self.bias_initializer):
             return super().first_values(weight, shape)
         # As in Keras: the initializer fills the input gate's slice, then the last two gates' in one go.
@@ -171,26 +141,7 @@ class LSTMCell(Cell):
         return np.concatenate(parts)
 
 
-def _rate(**arguments: object) -> float:
-    """The one argument given, moved into [0, 1] as Keras does; with a warning where nothing will be dropped."""
-    ((name, value),) = arguments.items()
-    number = real("LSTMCell", **arguments)
-    if not 0 <= number < 1:
-        warn(f"LSTMCell: as in Keras, {name}={value!r} drops nothing: give a share of at least 0 and below 1.")
-    return min(1.0, max(0.0, number))
-
-
-class _OfCell(Generic[T]):
-    """An attribute that the layer reads from its cell."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, layer: LSTM, owner: type) -> T:
-        return cast(T, getattr(layer.cell, self._name))
-
-
-class LSTM(RNN):
+class LSTM(LayerOfCell):
     """A long short-term memory along the time axis: `RNN(LSTMCell(units))` in one layer.
 
     The equations are `LSTMCell`'s.
@@ -259,23 +210,8 @@ class LSTM(RNN):
         "seed",
     )
 
-    units = _OfCell[int]()
-    activation = _OfCell[activations.Activation]()
-    recurrent_activation = _OfCell[activations.Activation]()
-    use_bias = _OfCell[bool]()
-    unit_forget_bias = _OfCell[bool]()
-    kernel_initializer = _OfCell[initializers.AnyInitializer]()
-    recurrent_initializer = _OfCell[initializers.AnyInitializer]()
-    bias_initializer = _OfCell[initializers.AnyInitializer]()
-    kernel_regularizer = _OfCell[None]()
-    recurrent_regularizer = _OfCell[None]()
-    bias_regularizer = _OfCell[None]()
-    kernel_constraint = _OfCell[None]()
-    recurrent_constraint = _OfCell[None]()
-    bias_constraint = _OfCell[None]()
-    dropout = _OfCell[float]()
-    recurrent_dropout = _OfCell[float]()
-    seed = _OfCell["int | None"]()
+    recurrent_activation = OfCell[activations.Activation]()
+    unit_forget_bias = OfCell[bool]()
 
     def __init__(
         self,
@@ -337,16 +273,3 @@ class LSTM(RNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-
-    def copied(self: L, **changes: Any) -> L:
-        """A layer of the same arguments but for the changes."""
-        return Layer.copied(self, **changes)
-
-    def get_config(self) -> Config:
-        """The constructor arguments, ready for JSON, under the keys that Keras uses."""
-        return Layer.get_config(self)
-
-    @classmethod
-    def from_config(cls, config: Config, custom_objects: Any = None) -> LSTM:
-        """A layer from what `get_config()` returned; `custom_objects` is accepted as in Keras, and unused."""
-        return cls(**config)

@@ -3,22 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import not_yet
+from lstm_rs.keras import _serialization, activations, initializers
+from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
-from lstm_rs.keras.layers.weight import WeightSlice
+from lstm_rs.keras.layers.weight import WeightAttribute, WeightSlice
 
 T = TypeVar("T", bound="RNN")
+L = TypeVar("L", bound="LayerOfCell")
+A = TypeVar("A")
 
 
 class Cell(Layer):
-    """A layer that computes one step of a recurrence; `RNN` applies it along time."""
+    """A layer that computes one step of a recurrence; `RNN` applies it along time. Here is what every cell has."""
 
-    units: int
-    state_size: Any
+    kernel = WeightAttribute()
+    recurrent_kernel = WeightAttribute()
+    bias = WeightAttribute()
+
+    def __init__(
+        self,
+        *,
+        units: int,
+        activation: Any,
+        use_bias: bool,
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        recurrent_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        **kwargs: Any,
+    ) -> None:
+        owner = type(self).__name__
+        not_yet(
+            owner,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+        )
+        units = positive_int(owner, units=units)
+        super().__init__(**kwargs)
+        self.units = units
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = None
+        self.recurrent_regularizer = None
+        self.bias_regularizer = None
+        self.kernel_constraint = None
+        self.recurrent_constraint = None
+        self.bias_constraint = None
+        self.dropout = _rate(owner, dropout=dropout)
+        self.recurrent_dropout = _rate(owner, recurrent_dropout=recurrent_dropout)
+        self.seed = optional_int(owner, seed=seed)
+
+    @property
+    def state_size(self) -> int | list[int]:
+        """The size of h."""
+        return self.units
+
+    @property
+    def output_size(self) -> int:
+        """The size of h."""
+        return self.units
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is dropped."""
+        return any(0 < rate < 1 for rate in (self.dropout, self.recurrent_dropout))
+
+    def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
+        """As every layer's; the initializer of the recurrent kernel is `recurrent_initializer`."""
+        return super().first_values("recurrent" if weight == "recurrent_kernel" else weight, shape)
+
+
+def _rate(owner: str, **arguments: object) -> float:
+    """The one argument given, moved into [0, 1] as Keras does; with a warning where nothing will be dropped."""
+    ((name, value),) = arguments.items()
+    number = real(owner, **arguments)
+    if not 0 <= number < 1:
+        warn(f"{owner}: as in Keras, {name}={value!r} drops nothing: give a share of at least 0 and below 1.")
+    return min(1.0, max(0.0, number))
+
+
+class OfCell(Generic[A]):
+    """An attribute that a layer reads from its cell."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layer: RNN, owner: type) -> A:
+        return cast(A, getattr(layer.cell, self._name))
 
 
 class RNN(Layer):
@@ -30,7 +119,7 @@ class RNN(Layer):
     A masked step repeats the output before it and leaves the states alone.
 
     Args:
-        cell: One cell, such as `LSTMCell`. A list of cells is not supported yet.
+        cell: One cell: an `LSTMCell`, a `GRUCell` or a `SimpleRNNCell`. A list of cells is not supported yet.
         return_sequences: Whether to return every step's output. Default False.
         return_state: Whether to return the last states, too. Default False.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
@@ -136,3 +225,36 @@ class RNN(Layer):
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """The cell's."""
         return self.cell.first_values(weight.rpartition("/")[2], shape)
+
+
+class LayerOfCell(RNN):
+    """A layer that makes its own cell and takes the cell's arguments. Here is what every such layer has."""
+
+    units = OfCell[int]()
+    activation = OfCell[activations.Activation]()
+    use_bias = OfCell[bool]()
+    kernel_initializer = OfCell[initializers.AnyInitializer]()
+    recurrent_initializer = OfCell[initializers.AnyInitializer]()
+    bias_initializer = OfCell[initializers.AnyInitializer]()
+    kernel_regularizer = OfCell[None]()
+    recurrent_regularizer = OfCell[None]()
+    bias_regularizer = OfCell[None]()
+    kernel_constraint = OfCell[None]()
+    recurrent_constraint = OfCell[None]()
+    bias_constraint = OfCell[None]()
+    dropout = OfCell[float]()
+    recurrent_dropout = OfCell[float]()
+    seed = OfCell["int | None"]()
+
+    def copied(self: L, **changes: Any) -> L:
+        """A layer of the same arguments but for the changes."""
+        return Layer.copied(self, **changes)
+
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON, under the keys that Keras uses."""
+        return Layer.get_config(self)
+
+    @classmethod
+    def from_config(cls: type[L], config: Config, custom_objects: Mapping[str, Any] | None = None) -> L:
+        """A layer from what `get_config()` returned; `custom_objects` is accepted as in Keras, and unused."""
+        return cls(**config)

@@ -67,6 +67,17 @@ const fn sum_block<const NV: usize>() -> usize {
     if NV == 1 { 16 } else { 96 }
 }
 
+/// Addresses of rows `stride` apart.
+#[inline(always)]
+pub(super) fn rows_from<const MR: usize>(first: *const f32, stride: usize) -> [*const f32; MR] {
+    // A loop, not a closure: see `kernels`.
+    let mut rows = [first; MR];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = first.wrapping_add(r * stride);
+    }
+    rows
+}
+
 /// Fills `sums` with `Σ_d rows[r][d] · b[d, v]`, in even blocks of at most [`sum_block`]: the same sum whatever
 /// the rows of the tile.
 ///

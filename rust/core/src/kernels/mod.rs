@@ -7,8 +7,10 @@
 mod accumulate;
 pub mod activation;
 mod buffer;
+pub mod gru;
 pub mod lstm;
 pub mod matmul;
+mod members;
 pub mod optimizer;
 mod order;
 pub mod orthogonal;
@@ -17,10 +19,13 @@ pub mod peak;
 mod rows;
 pub mod scatter;
 mod shared;
+pub mod simple_rnn;
 pub mod softmax;
+pub mod state;
 pub mod weight_gradient;
 
 pub use buffer::AlignedBuffer;
+pub use members::Pass;
 pub use order::{Direction, Order};
 pub use rows::{Columns, Rows, RowsMut};
 

@@ -39,6 +39,8 @@ pub struct PackedMatrix {
     depth: usize,
     columns: usize,
     lanes: usize,
+    /// Vectors in a full panel.
+    vectors: usize,
 }
 
 impl PackedMatrix {
@@ -48,7 +50,7 @@ impl PackedMatrix {
     /// Where there is no memory for it.
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
         let lanes = isa.lanes();
-        self.reset(depth, columns, lanes, columns.div_ceil(lanes))?;
+        self.reset(depth, columns, lanes, PANEL_VECTORS)?;
         for panel in 0..self.panels() {
             let vectors = self.panel_vectors(panel);
             for v in 0..vectors {
@@ -59,40 +61,41 @@ impl PackedMatrix {
         Ok(())
     }
 
-    /// Packs the `depth x 4 units` weights of an LSTM: panel `p` holds, for units `p LANES ..`, the columns of the gates
-    /// i, f, c and o side by side.
+    /// Packs the `depth x GATES units` weights of a cell, of up to four gates: panel `p` holds, for units `p LANES ..`, the
+    /// columns of the gates side by side, of an LSTM i, f, c and o.
     ///
     /// # Errors
     /// Where there is no memory for it.
-    pub fn pack_gates(
+    pub fn pack_gates<const GATES: usize>(
         &mut self,
         isa: Isa,
         source: Source<'_>,
         depth: usize,
         units: usize,
     ) -> Result<(), TryReserveError> {
+        const { assert!(GATES <= PANEL_VECTORS) };
         let lanes = isa.lanes();
         let panels = units.div_ceil(lanes);
-        self.reset(depth, panels * PANEL_VECTORS * lanes, lanes, panels * PANEL_VECTORS)?;
+        self.reset(depth, panels * GATES * lanes, lanes, GATES)?;
         for panel in 0..panels {
             let first = panel * lanes;
-            for gate in 0..PANEL_VECTORS {
-                self.fill(panel, gate, PANEL_VECTORS, source, gate * units + first, lanes.min(units - first));
+            for gate in 0..GATES {
+                self.fill(panel, gate, GATES, source, gate * units + first, lanes.min(units - first));
             }
         }
         Ok(())
     }
 
     fn reset(&mut self, depth: usize, columns: usize, lanes: usize, vectors: usize) -> Result<(), TryReserveError> {
-        self.data.resize(depth * vectors * lanes)?;
-        (self.depth, self.columns, self.lanes) = (depth, columns, lanes);
+        self.data.resize(depth * columns.div_ceil(lanes) * lanes)?;
+        (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
         Ok(())
     }
 
     /// Writes vector `v` of a panel from `count` source columns on, zeros behind them.
     fn fill(&mut self, panel: usize, v: usize, vectors: usize, source: Source<'_>, first: usize, count: usize) {
         let lanes = self.lanes;
-        let start = panel * PANEL_VECTORS * lanes * self.depth;
+        let start = panel * self.vectors * lanes * self.depth;
         for d in 0..self.depth {
             let to = start + (d * vectors + v) * lanes;
             let target = &mut self.data[to..to + lanes];
@@ -125,17 +128,17 @@ impl PackedMatrix {
 
     /// How many panels there are.
     pub fn panels(&self) -> usize {
-        if self.lanes == 0 { 0 } else { self.columns.div_ceil(PANEL_VECTORS * self.lanes) }
+        if self.lanes == 0 { 0 } else { self.columns.div_ceil(self.vectors * self.lanes) }
     }
 
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
-        (self.columns.div_ceil(self.lanes) - panel * PANEL_VECTORS).min(PANEL_VECTORS)
+        (self.columns.div_ceil(self.lanes) - panel * self.vectors).min(self.vectors)
     }
 
     /// A panel's floats.
     pub fn panel(&self, panel: usize) -> &[f32] {
-        let start = panel * PANEL_VECTORS * self.lanes * self.depth;
+        let start = panel * self.vectors * self.lanes * self.depth;
         &self.data[start..start + self.panel_vectors(panel) * self.lanes * self.depth]
     }
 }

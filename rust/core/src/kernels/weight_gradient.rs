@@ -35,6 +35,8 @@ pub struct Tasks<'a> {
     dz: Rows<'a>,
     operands: [Option<(Rows<'a>, Shared<'a>)>; 2],
     bias: Option<Shared<'a>>,
+    /// The columns of `dZ`, and so of every gradient, that are computed.
+    columns: Range<usize>,
     /// How many runs of columns, and of rows of `dW`.
     cuts: (usize, usize),
 }
@@ -45,7 +47,17 @@ impl<'a> WeightGradient<'a> {
     /// # Panics
     /// Where a slice does not have the length that the sizes give it.
     pub fn tasks(self, isa: Isa, parts: usize) -> Tasks<'a> {
+        let columns = 0..self.dz.width;
+        self.tasks_of(columns, isa, parts)
+    }
+
+    /// As [`WeightGradient::tasks`], of some columns alone: the others of every gradient stay as they are.
+    ///
+    /// # Panics
+    /// Where a slice does not have the length that the sizes give it, or there are not so many columns.
+    pub fn tasks_of(self, columns: Range<usize>, isa: Isa, parts: usize) -> Tasks<'a> {
         let width = self.dz.width;
+        assert!(columns.start <= columns.end && columns.end <= width);
         self.dz.check(self.rows, width);
         let operands = self.operands.map(|operand| {
             operand.map(|(a, gradient)| {
@@ -56,8 +68,8 @@ impl<'a> WeightGradient<'a> {
         });
         let bias = self.bias.map(Shared::new);
         assert!(bias.is_none_or(|bias| bias.len() == width));
-        let columns = parts.clamp(1, width.div_ceil(PANEL_VECTORS * isa.lanes()).max(1));
-        Tasks { isa, rows: self.rows, dz: self.dz, operands, bias, cuts: (columns, parts.div_ceil(columns)) }
+        let runs = parts.clamp(1, columns.len().div_ceil(PANEL_VECTORS * isa.lanes()).max(1));
+        Tasks { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts: (runs, parts.div_ceil(runs)) }
     }
 }
 
@@ -70,7 +82,7 @@ impl Tasks<'_> {
     /// Computes one of them; each is to be computed once.
     pub fn run(&self, task: usize) {
         let (columns, rows) = self.cuts;
-        let panels = self.dz.width.div_ceil(PANEL_VECTORS * self.isa.lanes());
+        let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
         let (column, row) = (task % columns, task / columns);
         let panels = column * panels / columns..(column + 1) * panels / columns;
         self.isa.dispatch(Task { all: self, panels, row: (row, rows) });
@@ -97,8 +109,8 @@ impl Kernel for Task<'_> {
         for from in (0..self.all.rows).step_by(DEPTH_BLOCK) {
             let rows = from..self.all.rows.min(from + DEPTH_BLOCK);
             for panel in self.panels.clone() {
-                let column = panel * PANEL_VECTORS * S::LANES;
-                let width = (self.all.dz.width - column).min(PANEL_VECTORS * S::LANES);
+                let column = self.all.columns.start + panel * PANEL_VECTORS * S::LANES;
+                let width = (self.all.columns.end - column).min(PANEL_VECTORS * S::LANES);
                 match width.div_ceil(S::LANES) {
                     1 => self.panel::<S, 1>(simd, rows.clone(), column, width, &mut packed),
                     2 => self.panel::<S, 2>(simd, rows.clone(), column, width, &mut packed),

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Absent, read};
-use super::lstm::recurrence;
 use super::recurrence::{Given, Recurrence, RecurrenceCache};
+use super::rnn::recurrence;
 use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight, one_input};
 use crate::error::{Error, Result};
 use crate::kernels::{AlignedBuffer, Columns, Direction};
@@ -55,10 +55,6 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         }
     };
     let read_half = |half: &Wrapped, default: &str| {
-        if !matches!(half.class_name.as_str(), "LSTM" | "RNN") {
-            let message = format!("a {} layer is not supported inside yet; use LSTM or RNN", half.class_name);
-            return Err(Error::unsupported(name, message));
-        }
         let own = half.config.get("name").and_then(Value::as_str).unwrap_or(default);
         recurrence(&half.class_name, own, &half.config, &inputs[0])
     };

@@ -1,267 +1,225 @@
-//! LSTM, and RNN with an LSTMCell: one recurrent layer under two names.
+//! The cell of LSTM and LSTMCell.
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use super::config::{Absent, Ignored, activation_named, read, seed, yes};
-use super::recurrence::{Dropout, Given, Packed, Recurrence, RecurrenceCache};
-use super::{Backward, Forward, Initializer, Layer, MaskRule, Node, Shape, Weight, checked_len};
-use crate::error::{Error, Result};
-use crate::kernels::lstm::Activations;
-use crate::kernels::{Columns, Direction};
-use crate::parallel;
+use super::cell::{Cell, OutputGradient, Sizes, inputs};
+use super::recurrence::{Given, RecurrenceCache};
+use crate::error::Result;
+use crate::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
+use crate::kernels::pack::{PackedMatrix, Source};
+use crate::kernels::weight_gradient::WeightGradient;
+use crate::kernels::{Columns, Order, Pass, Rows};
+use crate::parallel::Team;
 use crate::simd::Isa;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CellConfig {
-    units: usize,
-    activation: Option<String>,
-    recurrent_activation: Option<String>,
-    #[serde(default = "yes")]
-    use_bias: bool,
-    kernel_initializer: Initializer,
-    recurrent_initializer: Initializer,
-    bias_initializer: Initializer,
-    #[serde(default = "yes")]
-    unit_forget_bias: bool,
-    #[serde(default, rename = "kernel_regularizer")]
-    _kernel_regularizer: Absent,
-    #[serde(default, rename = "recurrent_regularizer")]
-    _recurrent_regularizer: Absent,
-    #[serde(default, rename = "bias_regularizer")]
-    _bias_regularizer: Absent,
-    #[serde(default, rename = "kernel_constraint")]
-    _kernel_constraint: Absent,
-    #[serde(default, rename = "recurrent_constraint")]
-    _recurrent_constraint: Absent,
-    #[serde(default, rename = "bias_constraint")]
-    _bias_constraint: Absent,
-    #[serde(default)]
-    dropout: f64,
-    #[serde(default)]
-    recurrent_dropout: f64,
-    /// A number, or what Keras keeps of a generator, which says nothing.
-    #[serde(default)]
-    seed: Value,
+/// i, f, g and o.
+const GATES: usize = 4;
+
+/// Rows from which a read of packed weights is shared by a full tile on every instruction set.
+const FULL_TILE: usize = 6;
+
+/// Packed weights that stay in a core's second-level cache beside what else it reads.
+const CACHED_WEIGHTS: usize = 1 << 20;
+
+/// Rows computed ahead of the steps, for all members together, in inference.
+const AHEAD_ROWS: usize = 256;
+
+pub(super) struct Lstm {
+    sizes: Sizes,
+    activations: Activations,
+    kernel: PackedMatrix,
+    recurrent_kernel: PackedMatrix,
+    bias: PackedMatrix,
+    recurrent_transposed: PackedMatrix,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SequenceConfig {
-    #[serde(default)]
-    return_sequences: bool,
-    #[serde(default)]
-    return_state: bool,
-    #[serde(default)]
-    go_backwards: bool,
-    #[serde(default)]
-    zero_output_for_mask: bool,
-    #[serde(default, rename = "stateful")]
-    _stateful: Absent,
-    #[serde(default, rename = "unroll")]
-    _unroll: Ignored,
-    #[serde(default, rename = "use_cudnn")]
-    _use_cudnn: Ignored,
+impl Lstm {
+    pub fn new(sizes: Sizes, activations: Activations) -> Self {
+        let [kernel, recurrent_kernel, bias, recurrent_transposed] = std::array::from_fn(|_| PackedMatrix::default());
+        Lstm { sizes, activations, kernel, recurrent_kernel, bias, recurrent_transposed }
+    }
+
+    fn projection<'a>(&'a self, x: Rows<'a>) -> Projection<'a> {
+        Projection { x, kernel: &self.kernel, bias: &self.bias }
+    }
 }
 
-pub(super) fn build_lstm(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
-    build("LSTM", name, config, inputs)
-}
+impl Cell for Lstm {
+    fn gates(&self) -> usize {
+        GATES
+    }
 
-pub(super) fn build_rnn(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
-    build("RNN", name, config, inputs)
-}
+    fn has_memory(&self) -> bool {
+        true
+    }
 
-fn build(class: &str, name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
-    let (recurrence, return_state) = recurrence(class, name, config, &inputs[0])?;
-    Ok(vec![Node::new(Lstm { recurrence, return_state })])
-}
+    fn bias_shape(&self) -> Vec<usize> {
+        vec![GATES * self.sizes.units]
+    }
 
-/// Reads a layer of class `LSTM` or `RNN`, and whether it returns its states.
-///
-/// # Errors
-/// Where an argument is not known or does not fit.
-pub(super) fn recurrence(class: &str, name: &str, config: &Value, input: &Shape) -> Result<(Recurrence, bool)> {
-    if class == "RNN" {
-        let mut sequence = config.clone();
-        let cell = sequence.as_object_mut().and_then(|fields| fields.remove("cell")).unwrap_or_default();
-        match cell.get("class_name").and_then(Value::as_str) {
-            Some("LSTMCell") => {}
-            Some(other) => {
-                return Err(Error::unsupported(name, format!("cell {other} is not supported yet; use LSTMCell")));
-            }
-            None => {
-                let message = "a list of cells is not supported yet; stack RNN layers instead";
-                return Err(Error::unsupported(name, message));
-            }
+    fn pack(&mut self, isa: Isa, [kernel, recurrent_kernel, bias]: [&[f32]; 3], training: bool) -> Result<()> {
+        let Sizes { features, units } = self.sizes;
+        let gates = GATES * units;
+        self.kernel.pack_gates::<GATES>(isa, Source::row_major(kernel, gates), features, units)?;
+        let source = Source::row_major(recurrent_kernel, gates);
+        self.recurrent_kernel.pack_gates::<GATES>(isa, source, units, units)?;
+        if !bias.is_empty() {
+            self.bias.pack_gates::<GATES>(isa, Source::row_major(bias, gates), 1, units)?;
+        } else if self.bias.depth() == 0 {
+            self.bias.pack_gates::<GATES>(isa, Source::row_major(&vec![0.0; gates], gates), 1, units)?;
         }
-        let config = &cell["config"];
-        let cell_name = config.get("name").and_then(Value::as_str).unwrap_or("lstm_cell");
-        return of_cell(name, cell_name, config, &sequence, input);
-    }
-    // The cell's and the sequence's arguments stand side by side.
-    const SEQUENCE: [&str; 7] =
-        ["return_sequences", "return_state", "go_backwards", "zero_output_for_mask", "stateful", "unroll", "use_cudnn"];
-    let mut cell = config.clone();
-    let mut sequence = serde_json::Map::new();
-    if let Some(fields) = cell.as_object_mut() {
-        for key in SEQUENCE {
-            sequence.extend(fields.remove_entry(key));
-        }
-    }
-    of_cell(name, "lstm_cell", &cell, &Value::Object(sequence), input)
-}
-
-fn of_cell(name: &str, cell_name: &str, cell: &Value, sequence: &Value, input: &Shape) -> Result<(Recurrence, bool)> {
-    let config: CellConfig = read(name, cell)?;
-    let sequence: SequenceConfig = read(name, sequence)?;
-    if config.units == 0 {
-        return Err(Error::value(name, "units must be positive"));
-    }
-    for (argument, rate) in [("dropout", config.dropout), ("recurrent_dropout", config.recurrent_dropout)] {
-        if !(0.0..=1.0).contains(&rate) {
-            return Err(Error::value(name, format!("{argument}={rate} must lie between 0 and 1")));
-        }
-    }
-    checked_len(name, &[4, config.units])?;
-    let features = Recurrence::features_of(name, input)?;
-    let activation =
-        |argument: &Option<String>| Recurrence::cell_activation(name, activation_named(name, argument.as_deref())?);
-    let recurrence = Recurrence {
-        name: name.to_owned(),
-        cell_name: cell_name.to_owned(),
-        features,
-        units: config.units,
-        activations: Activations {
-            cell: activation(&config.activation)?,
-            gate: activation(&config.recurrent_activation)?,
-        },
-        use_bias: config.use_bias,
-        initializers: [
-            config.kernel_initializer,
-            config.recurrent_initializer,
-            match config.unit_forget_bias {
-                true => Initializer::unit_forget(config.units, config.bias_initializer),
-                false => config.bias_initializer,
-            },
-        ],
-        direction: if sequence.go_backwards { Direction::Backwards } else { Direction::Forwards },
-        return_sequences: sequence.return_sequences,
-        zero_output_for_mask: sequence.zero_output_for_mask,
-        dropout: Dropout {
-            inputs: effective(config.dropout),
-            recurrent: effective(config.recurrent_dropout),
-            seed: seed(&config.seed),
-        },
-        packed: Packed::default(),
-    };
-    Ok((recurrence, sequence.return_state))
-}
-
-/// Keras' cells drop nothing at a rate of 1.
-fn effective(rate: f64) -> f64 {
-    if rate < 1.0 { rate } else { 0.0 }
-}
-
-struct Lstm {
-    recurrence: Recurrence,
-    return_state: bool,
-}
-
-impl Layer for Lstm {
-    type Cache = RecurrenceCache;
-
-    fn weights(&self) -> Vec<Weight> {
-        self.recurrence.weights("")
-    }
-
-    fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        let Recurrence { name, units, return_sequences, .. } = &self.recurrence;
-        if inputs.len() != 1 && inputs.len() != 3 {
-            let given = inputs.len() - 1;
-            return Err(Error::value(name, format!("initial_state must be [h, c], not {given} arrays")));
-        }
-        let x = &inputs[0];
-        self.recurrence.check_input(x)?;
-        let state = Shape(vec![x.0[0], Some(*units)]);
-        for given in &inputs[1..] {
-            if given.rank() != 2 || given.features() != Some(*units) {
-                return Err(Error::shape(name, "initial_state", state, given.clone()));
-            }
-        }
-        let output = if *return_sequences { x.with_features(*units) } else { state.clone() };
-        let states = if self.return_state { vec![state.clone(), state] } else { Vec::new() };
-        Ok(std::iter::once(output).chain(states).collect())
-    }
-
-    fn mask_rule(&self) -> MaskRule {
-        if self.recurrence.return_sequences { MaskRule::Pass } else { MaskRule::Drop }
-    }
-
-    fn takes_dictionary(&self) -> bool {
-        self.recurrence.takes_dictionary()
-    }
-
-    fn states<'a>(&self, batch: usize, cache: &'a mut RecurrenceCache) -> Result<Vec<&'a mut [f32]>> {
-        if self.recurrence.direction != Direction::Forwards {
-            let message = "goes backwards from the last step, which a stream does not have yet; use predict";
-            return Err(Error::unsupported(&self.recurrence.name, message));
-        }
-        self.recurrence.states(batch, cache)
-    }
-
-    fn set_begun(&self, begun: bool, cache: &mut RecurrenceCache) {
-        self.recurrence.set_begun(begun, cache);
-    }
-
-    fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
-        self.recurrence.pack(isa, weights, training)
-    }
-
-    fn forward(&self, call: Forward<'_>, cache: &mut RecurrenceCache) -> Result<()> {
-        let units = self.recurrence.units;
-        let initial = |i: usize| call.inputs.get(i).map(|_| call.input(i).floats());
-        let given = Given {
-            isa: call.isa,
-            x: call.input(0),
-            mask: call.mask,
-            initial: [initial(1), initial(2)],
-            resume: call.resume,
-            training: call.training,
-            random: call.random,
-        };
-        let (output, final_states) = call.outputs.split_first_mut().expect("a recurrent layer has an output");
-        let team = parallel::team(self.recurrence.operations(given.x));
-        self.recurrence.prepare(&given, &team, cache)?;
-        let columns = self.recurrence.return_sequences.then(|| Columns::all(output.floats_mut(), units));
-        let pass = self.recurrence.forward(&given, columns, cache, team.size());
-        team.together(pass.count(), |member| pass.run(member));
-        drop(pass);
-        self.recurrence.finish(&given, output.floats_mut(), units, cache);
-        for (target, last) in final_states.iter_mut().zip(self.recurrence.last(cache)) {
-            target.floats_mut().copy_from_slice(last);
+        if training {
+            self.recurrent_transposed.pack(isa, Source::transposed(recurrent_kernel, gates), gates, units)?;
         }
         Ok(())
     }
 
-    fn backward(&self, mut call: Backward<'_>, cache: &mut RecurrenceCache) {
-        let units = self.recurrence.units;
-        let given = Given::backward(&call);
-        let d_state = |state| if self.return_state { call.d_output(state) } else { None };
-        let d_output = call.d_output(0).map(|d_output| (d_output, units, 0));
-        let team = parallel::team(2 * self.recurrence.operations(given.x));
-        self.recurrence.prepare_backward(&given, d_output, [d_state(1), d_state(2)], cache);
-        let wants_initial = call.inputs.len() > 1;
-        let pass = self.recurrence.backward(&given, d_output, wants_initial, cache, team.size());
-        team.together(pass.count(), |member| pass.run(member));
-        drop(pass);
-        let gradients = call.gradients.take();
-        self.recurrence.gradients(&given, gradients, call.d_input(0), &team, cache);
-        for i in 1..call.inputs.len() {
-            if let Some((d_initial, add)) = call.d_input(i) {
-                self.recurrence.initial_gradient(i - 1, d_initial, add, cache);
-            }
+    fn make_room(&self, training: bool, cache: &mut RecurrenceCache) -> Result<()> {
+        let units = self.sizes.units;
+        cache.c.resize(cache.order.state_rows(training) * units)?;
+        if training {
+            cache.gates.resize(cache.order.rows() * GATES * units)?;
+            cache.dc.resize(cache.order.batch() * units)?;
         }
+        Ok(())
+    }
+
+    fn drop_initial(&self, cache: &mut RecurrenceCache) -> Result<()> {
+        cache.h.iter_mut().zip(&*cache.h_dropout).for_each(|(h, factor)| *h *= factor);
+        Ok(())
+    }
+
+    fn project(&self, isa: Isa, x: Rows<'_>, rows: usize, z: &mut [f32]) {
+        Project { projection: self.projection(x), rows, units: self.sizes.units, z }.run(isa);
+    }
+
+    fn project_ahead(&self, given: &Given<'_>, _team: &Team, cache: &mut RecurrenceCache) -> Result<()> {
+        if !given.training {
+            let (batch, steps) = (cache.order.batch(), given.x.sizes()[1]);
+            let rows = AHEAD_ROWS.div_ceil(batch.max(1)).min(steps) * batch;
+            cache.z.resize(rows * GATES * self.sizes.units)?;
+        }
+        Ok(())
+    }
+
+    fn forward<'a>(
+        &'a self,
+        given: &Given<'a>,
+        output: Option<Columns<'a>>,
+        cache: &'a mut RecurrenceCache,
+        threads: usize,
+    ) -> Box<dyn Pass + 'a> {
+        let RecurrenceCache { order, h, c, gates, last_h, z, words, x, x_dropout, h_dropout, turn, .. } = cache;
+        *turn = turn.wrapping_add(order.steps());
+        let order = &*order;
+        let Sizes { features, units } = self.sizes;
+        let lanes = given.isa.lanes();
+        let split = Split::best(threads, order, units, units.div_ceil(lanes), lanes);
+        let input = if words.is_empty() {
+            let values = inputs(given.x, x, x_dropout);
+            let projection = self.projection(Rows::picked(values, features, order.inputs()));
+            let weights = 16 * units * (features + units) / split.columns;
+            let fused = order.steps() < 2
+                || weights <= CACHED_WEIGHTS && (features <= lanes || order.batch() >= FULL_TILE * split.ranks);
+            if fused { Input::Fused(projection) } else { Input::Ahead(projection, z) }
+        } else {
+            Input::Given(Rows::picked(z, GATES * units, words))
+        };
+        let pass = Forward {
+            isa: given.isa,
+            order,
+            units,
+            input,
+            recurrent_kernel: &self.recurrent_kernel,
+            activations: self.activations,
+            h,
+            c,
+            gates: given.training.then_some(&mut **gates),
+            output,
+            last: last_h,
+            dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
+            turn: *turn,
+        };
+        Box::new(pass.members(order.parts(split.ranks, 1), split.columns))
+    }
+
+    fn backward<'a>(
+        &'a self,
+        isa: Isa,
+        d_output: OutputGradient<'a>,
+        wants_initial: bool,
+        cache: &'a mut RecurrenceCache,
+        threads: usize,
+    ) -> Box<dyn Pass + 'a> {
+        let RecurrenceCache { order, c, gates, dh, dc, h_dropout, d_output: folded, .. } = cache;
+        let order = &*order;
+        let units = self.sizes.units;
+        let panels = self.recurrent_transposed.panels();
+        let split = Split::best(threads, order, GATES * units, panels, isa.lanes());
+        let pass = Backward {
+            isa,
+            order,
+            units,
+            recurrent_transposed: &self.recurrent_transposed,
+            activations: self.activations,
+            c,
+            gates,
+            d_output: d_output.rows(units, order, folded),
+            dh,
+            dc,
+            dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
+            wants_initial,
+        };
+        Box::new(pass.members(order.parts(split.ranks, 1), split.columns))
+    }
+
+    fn gradients(
+        &self,
+        isa: Isa,
+        x: Option<(Rows<'_>, &mut [f32])>,
+        recurrent_kernel: &mut [f32],
+        bias: Option<&mut [f32]>,
+        team: &Team,
+        cache: &RecurrenceCache,
+    ) {
+        let units = self.sizes.units;
+        let h = Rows::picked(&cache.h, units, cache.order.states());
+        let dz = Rows::adjacent(&cache.gates, GATES * units);
+        let operands = [x, Some((h, recurrent_kernel))];
+        let tasks = WeightGradient { rows: cache.order.rows(), dz, operands, bias }.tasks(isa, team.size());
+        team.run(0..tasks.count(), |task| tasks.run(task));
+    }
+}
+
+/// How a pass is cut: into runs of ranks, and into runs of columns that meet after every step.
+struct Split {
+    ranks: usize,
+    columns: usize,
+}
+
+impl Split {
+    /// The split with the least estimated time, in cycles of a core.
+    ///
+    /// A step of a member reads its share of the weights and multiplies it with tiles of its ranks, whichever takes
+    /// longer; members that share ranks wait for each other, and all begin and end together. The figures are of the order that current cores have: only
+    /// their proportions matter, and results do not depend on them.
+    fn best(threads: usize, order: &Order, depth: usize, panels: usize, lanes: usize) -> Split {
+        const MEETING: usize = 1500;
+        const REGION: usize = 25_000;
+        let batch = order.batch();
+        let cost = |ranks: usize, columns: usize| {
+            let panels = panels.div_ceil(columns);
+            let tiles = batch.div_ceil(ranks).div_ceil(FULL_TILE);
+            let bytes = panels * depth * 16 * lanes;
+            let bytes_a_cycle = if bytes <= CACHED_WEIGHTS { 40 } else { 8 };
+            let multiply = panels * tiles * depth * 12;
+            let meetings = if columns > 1 { MEETING } else { 0 };
+            let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
+            multiply.max(bytes / bytes_a_cycle) + meetings + opening
+        };
+        let all = (1..=threads.min(batch).max(1)).flat_map(|ranks| {
+            let most = (threads / ranks).min(panels).max(1);
+            (1..=most).map(move |columns| (ranks, columns))
+        });
+        let (ranks, columns) = all.min_by_key(|&(ranks, columns)| cost(ranks, columns)).unwrap_or((1, 1));
+        Split { ranks, columns }
     }
 }

@@ -6,12 +6,14 @@
 mod activation;
 mod batch_normalization;
 mod bidirectional;
+mod cell;
 mod config;
 mod conv1d;
 mod dense;
 mod dot;
 mod elements;
 mod embedding;
+mod gru;
 mod initializer;
 mod layer_normalization;
 mod lstm;
@@ -24,8 +26,10 @@ mod rectifier;
 mod recurrence;
 mod rescaling;
 mod reshaping;
+mod rnn;
 mod rows;
 mod shape;
+mod simple_rnn;
 mod softmax;
 mod tensor;
 mod window;
@@ -62,10 +66,11 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("ELU", rectifier::build_elu),
     ("Embedding", embedding::build),
     ("Flatten", reshaping::build_flatten),
+    ("GRU", rnn::build_gru),
     ("GaussianNoise", noise::build_gaussian_noise),
     ("GlobalAveragePooling1D", pooling::build_global_average),
     ("GlobalMaxPooling1D", pooling::build_global_max),
-    ("LSTM", lstm::build_lstm),
+    ("LSTM", rnn::build_lstm),
     ("LayerNormalization", layer_normalization::build),
     ("LeakyReLU", rectifier::build_leaky_relu),
     ("Masking", masking::build),
@@ -75,11 +80,12 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("Multiply", merge::build_multiply),
     ("PReLU", prelu::build),
     ("Permute", reshaping::build_permute),
-    ("RNN", lstm::build_rnn),
+    ("RNN", rnn::build_rnn),
     ("ReLU", rectifier::build_relu),
     ("RepeatVector", reshaping::build_repeat_vector),
     ("Rescaling", rescaling::build),
     ("Reshape", reshaping::build_reshape),
+    ("SimpleRNN", rnn::build_simple_rnn),
     ("Softmax", softmax::build),
     ("SpatialDropout1D", noise::build_spatial_dropout),
     ("Subtract", merge::build_subtract),

@@ -1,13 +1,13 @@
-//! One LSTM in one direction: what LSTM, RNN and each half of Bidirectional compute with.
+//! A cell along time in one direction: what LSTM, GRU, SimpleRNN, RNN and each half of Bidirectional compute with.
 
+use super::cell::{Cell, OutputGradient, inputs};
 use super::{AnyActivation, Initializer, Random, Shape, Tensor, Weight, checked_len};
 use crate::error::{Error, Result};
-use crate::kernels::lstm::{self, Activations, BackwardMembers, ForwardMembers, Input, Project, Projection};
 use crate::kernels::matmul::{Initial, Matmul};
 use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::scatter::SumByIndex;
 use crate::kernels::weight_gradient::WeightGradient;
-use crate::kernels::{AlignedBuffer, Columns, Direction, Order, Rows, RowsMut};
+use crate::kernels::{AlignedBuffer, Columns, Direction, Order, Pass, Rows, RowsMut};
 use crate::parallel::{self, Team};
 use crate::simd::Isa;
 
@@ -21,7 +21,7 @@ pub(super) struct Recurrence {
     pub cell_name: String,
     pub features: usize,
     pub units: usize,
-    pub activations: Activations,
+    pub cell: Box<dyn Cell>,
     pub use_bias: bool,
     /// Of kernel, recurrent kernel and bias.
     pub initializers: [Initializer; 3],
@@ -29,7 +29,7 @@ pub(super) struct Recurrence {
     pub return_sequences: bool,
     pub zero_output_for_mask: bool,
     pub dropout: Dropout,
-    pub packed: Packed,
+    pub kernel_transposed: PackedMatrix,
 }
 
 /// What share of the inputs and of `h` is dropped in training, the same features at every step of a sequence.
@@ -40,47 +40,42 @@ pub(super) struct Dropout {
     pub seed: Option<u64>,
 }
 
-/// The weights as the kernels read them.
-#[derive(Default)]
-pub(super) struct Packed {
-    kernel: PackedMatrix,
-    recurrent_kernel: PackedMatrix,
-    bias: PackedMatrix,
-    kernel_transposed: PackedMatrix,
-    recurrent_transposed: PackedMatrix,
-}
-
-/// What forward saves: 24 bytes a unit a step, `h` and `c` of every step and the four gates; and working memory.
+/// What forward saves, and working memory; what a cell does not need stays empty. An LSTM saves 24 bytes a unit a step, `h`
+/// and `c` of every step and the four gates.
 #[derive(Default)]
 pub(super) struct RecurrenceCache {
-    order: Order,
-    /// States by rank, as `Order::state` numbers them.
-    h: AlignedBuffer,
-    /// As `h`.
-    c: AlignedBuffer,
-    /// `rows x 4 units`: i, f, g, o; after backward `dz`.
-    gates: AlignedBuffer,
+    pub order: Order,
+    /// States by rank, as `Order::state` numbers them; of an LSTM what dropout leaves of them.
+    pub h: AlignedBuffer,
+    /// As `h`, the memory of an LSTM.
+    pub c: AlignedBuffer,
+    /// As `h`, what dropout leaves of them, for a cell that needs the whole, too.
+    pub left: AlignedBuffer,
+    /// `rows x GATES units`; after backward `dz`.
+    pub gates: AlignedBuffer,
+    /// What a GRU keeps between `h · U` and its candidate.
+    pub inner: AlignedBuffer,
     /// `ranks x units`.
-    dh: AlignedBuffer,
+    pub dh: AlignedBuffer,
     /// `ranks x units`.
-    dc: AlignedBuffer,
+    pub dc: AlignedBuffer,
     /// `batch x units`, each sequence's last states; where a stream goes on.
-    last_h: AlignedBuffer,
-    last_c: AlignedBuffer,
+    pub last_h: AlignedBuffer,
+    pub last_c: AlignedBuffer,
     /// For each sequence whether any step has counted.
     seen: Vec<bool>,
     /// `x · W + b`: of the dictionary's rows, or of some steps ahead; in backward the sum of `dz` for each dictionary row.
-    z: AlignedBuffer,
+    pub z: AlignedBuffer,
     /// For each row of the order its dictionary row.
-    words: Vec<u32>,
+    pub words: Vec<u32>,
     /// What is left of the inputs after dropout, and what they and `h` (by rank) were multiplied by.
-    x: AlignedBuffer,
-    x_dropout: AlignedBuffer,
-    h_dropout: AlignedBuffer,
+    pub x: AlignedBuffer,
+    pub x_dropout: AlignedBuffer,
+    pub h_dropout: AlignedBuffer,
     /// Passes so far.
-    turn: usize,
+    pub turn: usize,
     /// The gradient of outputs with that of repeated ones added to those they repeat.
-    d_output: AlignedBuffer,
+    pub d_output: AlignedBuffer,
 }
 
 /// What a forward pass is given.
@@ -112,22 +107,6 @@ impl<'a> Given<'a> {
     }
 }
 
-/// Where the input of a backward pass stands, and how long it is.
-struct InputRows<'a> {
-    x: Rows<'a>,
-    /// How many rows there are that differ.
-    count: usize,
-}
-
-/// Rows from which a read of packed weights is shared by a full tile on every instruction set.
-const FULL_TILE: usize = 6;
-
-/// Packed weights that stay in a core's second-level cache beside what else it reads.
-const CACHED_WEIGHTS: usize = 1 << 20;
-
-/// Rows computed ahead of the steps, for all members together, in inference.
-const AHEAD_ROWS: usize = 256;
-
 impl Recurrence {
     /// The number of features of an input.
     ///
@@ -150,7 +129,7 @@ impl Recurrence {
     /// The weights, their paths below `prefix`.
     pub fn weights(&self, prefix: &str) -> Vec<Weight> {
         let [kernel, recurrent_kernel, bias] = self.initializers.clone();
-        let gates = 4 * self.units;
+        let gates = self.width();
         let weight = |name: &str, shape: &[usize], initializer| Weight {
             path: format!("{prefix}{}/{name}", self.cell_name),
             shape: shape.to_vec(),
@@ -161,14 +140,25 @@ impl Recurrence {
             weight("recurrent_kernel", &[self.units, gates], recurrent_kernel),
         ];
         if self.use_bias {
-            weights.push(weight("bias", &[gates], bias));
+            weights.push(weight("bias", &self.cell.bias_shape(), bias));
         }
         weights
     }
 
+    /// Columns of the kernels.
+    fn width(&self) -> usize {
+        self.cell.gates() * self.units
+    }
+
     /// How many floats the weights have.
     pub fn weights_len(&self) -> usize {
-        4 * self.units * (self.features + self.units + usize::from(self.use_bias))
+        let bias = if self.use_bias { self.cell.bias_shape().iter().product() } else { 0 };
+        self.width() * (self.features + self.units) + bias
+    }
+
+    /// How many states go from step to step: `h`, and `c` where there is a memory.
+    pub fn state_count(&self) -> usize {
+        1 + usize::from(self.cell.has_memory())
     }
 
     /// # Errors
@@ -182,10 +172,10 @@ impl Recurrence {
     }
 
     /// The kernel, the recurrent kernel and the bias (empty without one).
-    fn split<'a>(&self, weights: &'a [f32]) -> (&'a [f32], &'a [f32], &'a [f32]) {
-        let (kernel, rest) = weights.split_at(self.features * 4 * self.units);
-        let (recurrent_kernel, bias) = rest.split_at(self.units * 4 * self.units);
-        (kernel, recurrent_kernel, bias)
+    fn split<'a>(&self, weights: &'a [f32]) -> [&'a [f32]; 3] {
+        let (kernel, rest) = weights.split_at(self.features * self.width());
+        let (recurrent_kernel, bias) = rest.split_at(self.units * self.width());
+        [kernel, recurrent_kernel, bias]
     }
 
     /// Makes the copies of the weights that the kernels read.
@@ -193,26 +183,18 @@ impl Recurrence {
     /// # Errors
     /// Where there is no memory for them.
     pub fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
-        let (features, units, gates) = (self.features, self.units, 4 * self.units);
-        let (kernel, recurrent_kernel, bias) = self.split(weights);
-        let packed = &mut self.packed;
-        packed.kernel.pack_gates(isa, Source::row_major(kernel, gates), features, units)?;
-        packed.recurrent_kernel.pack_gates(isa, Source::row_major(recurrent_kernel, gates), units, units)?;
-        if self.use_bias {
-            packed.bias.pack_gates(isa, Source::row_major(bias, gates), 1, units)?;
-        } else if packed.bias.depth() == 0 {
-            packed.bias.pack_gates(isa, Source::row_major(&vec![0.0; gates], gates), 1, units)?;
-        }
+        let weights = self.split(weights);
+        self.cell.pack(isa, weights, training)?;
         if training {
-            packed.kernel_transposed.pack(isa, Source::transposed(kernel, gates), gates, features)?;
-            packed.recurrent_transposed.pack(isa, Source::transposed(recurrent_kernel, gates), gates, units)?;
+            let width = self.width();
+            self.kernel_transposed.pack(isa, Source::transposed(weights[0], width), width, self.features)?;
         }
         Ok(())
     }
 
     /// Floating-point operations of a forward pass.
     pub fn operations(&self, x: &Tensor) -> usize {
-        8 * x.rows() * self.units * (self.features + self.units)
+        2 * x.rows() * self.width() * (self.features + self.units)
     }
 
     /// Lays out a forward pass: the order of steps, the states it starts from, dropout, and `x · W + b` of a dictionary.
@@ -222,7 +204,7 @@ impl Recurrence {
     pub fn prepare(&self, given: &Given<'_>, team: &Team, cache: &mut RecurrenceCache) -> Result<()> {
         let &[batch, steps, features] = given.x.sizes() else { unreachable!("the plan checked the rank") };
         let (units, training) = (self.units, given.training);
-        checked_len(&self.name, &[batch, steps + 1, 4, units])?;
+        checked_len(&self.name, &[batch, steps + 1, self.width()])?;
         if batch.saturating_mul(steps) > Order::MAX {
             return Err(Error::TooLarge {
                 place: self.name.clone(),
@@ -232,11 +214,9 @@ impl Recurrence {
         cache.order.set(batch, steps, given.mask, self.direction);
         let states = cache.order.state_rows(training) * units;
         cache.h.resize(states)?;
-        cache.c.resize(states)?;
+        self.cell.make_room(training, cache)?;
         if training {
-            cache.gates.resize(cache.order.rows() * 4 * units)?;
             cache.dh.resize(batch * units)?;
-            cache.dc.resize(batch * units)?;
             if self.repeats_outputs(&cache.order) {
                 cache.d_output.resize(batch * steps * units)?;
             }
@@ -248,20 +228,18 @@ impl Recurrence {
         cache.words.clear();
         if let Some(dictionary) = dictionary {
             cache.words.extend(cache.order.inputs().iter().map(|&place| dictionary[place as usize]));
-            let (rows, gates) = (given.x.held().len() / features.max(1), 4 * units);
-            cache.z.resize(rows * gates)?;
+            let (rows, width) = (given.x.held().len() / features.max(1), self.width());
+            cache.z.resize(rows * width)?;
             let mut z = &mut *cache.z;
-            let tasks = parallel::ranges(rows, team.size().min(rows).max(1)).map(|range| Project {
-                projection: self.projection(Rows::adjacent(&given.x.held()[range.start * features..], features)),
-                rows: range.len(),
-                units,
-                z: parallel::take(&mut z, &range, gates),
+            let tasks = parallel::ranges(rows, team.size().min(rows).max(1)).map(|range| {
+                let x = Rows::adjacent(&given.x.held()[range.start * features..], features);
+                (x, range.len(), parallel::take(&mut z, &range, width))
             });
-            team.run(tasks, |task| task.run(given.isa));
-        } else if !training {
-            cache.z.resize(AHEAD_ROWS.div_ceil(batch.max(1)).min(steps) * batch * 4 * units)?;
+            team.run(tasks, |(x, rows, z)| self.cell.project(given.isa, x, rows, z));
+            Ok(())
+        } else {
+            self.cell.project_ahead(given, team, cache)
         }
-        Ok(())
     }
 
     fn drops_inputs(&self, training: bool) -> bool {
@@ -273,18 +251,16 @@ impl Recurrence {
         self.dropout.inputs == 0.0
     }
 
-    fn projection<'a>(&'a self, x: Rows<'a>) -> Projection<'a> {
-        Projection { x, kernel: &self.packed.kernel, bias: &self.packed.bias }
-    }
-
     /// Fills the initial states.
     fn start(&self, given: &Given<'_>, cache: &mut RecurrenceCache) -> Result<()> {
         let RecurrenceCache { order, h, c, last_h, last_c, seen, .. } = cache;
         let (batch, units) = (order.batch(), self.units);
+        let count = self.state_count();
         last_h.resize(batch * units)?;
-        last_c.resize(batch * units)?;
+        last_c.resize((count - 1) * batch * units)?;
         if !given.resume {
-            for (last, initial) in [(&mut *last_h, given.initial[0]), (&mut *last_c, given.initial[1])] {
+            let lasts = [(&mut *last_h, given.initial[0]), (&mut *last_c, given.initial[1])];
+            for (last, initial) in lasts.into_iter().take(count) {
                 match initial {
                     Some(initial) => last.copy_from_slice(initial),
                     None => last.fill(0.0),
@@ -293,7 +269,7 @@ impl Recurrence {
             seen.clear();
         }
         seen.resize(batch, false);
-        for (states, last) in [(h, last_h), (c, last_c)] {
+        for (states, last) in [(h, last_h), (c, last_c)].into_iter().take(count) {
             for (state, &sequence) in states.chunks_exact_mut(units).zip(order.sequences()) {
                 state.copy_from_slice(&last[sequence as usize * units..][..units]);
             }
@@ -322,7 +298,7 @@ impl Recurrence {
         if given.training && self.dropout.recurrent > 0.0 {
             cache.h_dropout.resize(order.batch() * self.units)?;
             random.dropout(self.dropout.recurrent, &mut cache.h_dropout);
-            cache.h.iter_mut().zip(&*cache.h_dropout).for_each(|(h, factor)| *h *= factor);
+            self.cell.drop_initial(cache)?;
         }
         Ok(())
     }
@@ -334,39 +310,8 @@ impl Recurrence {
         output: Option<Columns<'a>>,
         cache: &'a mut RecurrenceCache,
         threads: usize,
-    ) -> ForwardMembers<'a> {
-        let RecurrenceCache { order, h, c, gates, last_h, z, words, x, h_dropout, turn, .. } = cache;
-        *turn = turn.wrapping_add(order.steps());
-        let order = &*order;
-        let units = self.units;
-        let lanes = given.isa.lanes();
-        let split = Split::best(threads, order, units, units.div_ceil(lanes), lanes);
-        let values = if self.drops_inputs(given.training) { &**x } else { given.x.held() };
-        let input = if words.is_empty() {
-            let projection = self.projection(Rows::picked(values, self.features, order.inputs()));
-            let weights = 16 * units * (self.features + units) / split.columns;
-            let fused = order.steps() < 2
-                || weights <= CACHED_WEIGHTS && (self.features <= lanes || order.batch() >= FULL_TILE * split.ranks);
-            if fused { Input::Fused(projection) } else { Input::Ahead(projection, z) }
-        } else {
-            Input::Given(Rows::picked(z, 4 * units, words))
-        };
-        lstm::Forward {
-            isa: given.isa,
-            order,
-            units,
-            input,
-            recurrent_kernel: &self.packed.recurrent_kernel,
-            activations: self.activations,
-            h,
-            c,
-            gates: given.training.then_some(&mut **gates),
-            output,
-            last: last_h,
-            dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
-            turn: *turn,
-        }
-        .members(order.parts(split.ranks, 1), split.columns)
+    ) -> Box<dyn Pass + 'a> {
+        self.cell.forward(given, output, cache, threads)
     }
 
     /// Keeps the last `c`, and fills what masked steps show: `outputs` are rows `stride` floats apart, one a step or one a
@@ -374,7 +319,8 @@ impl Recurrence {
     pub fn finish(&self, given: &Given<'_>, outputs: &mut [f32], stride: usize, cache: &mut RecurrenceCache) {
         let RecurrenceCache { order, c, last_h, last_c, seen, .. } = cache;
         let units = self.units;
-        for (rank, &sequence) in order.sequences().iter().enumerate() {
+        let ranks = order.sequences().iter().enumerate().filter(|_| self.cell.has_memory());
+        for (rank, &sequence) in ranks {
             let from = &c[order.last_state(rank, given.training) * units..][..units];
             last_c[sequence as usize * units..][..units].copy_from_slice(from);
         }
@@ -428,7 +374,7 @@ impl Recurrence {
         cache.seen[sequence] && (!self.zero_output_for_mask || mask[sequence * steps + last] != 0)
     }
 
-    /// The last `h` and `c`, `batch x units`.
+    /// The last `h` and `c`, `batch x units`; without a memory the second is empty.
     pub fn last<'a>(&self, cache: &'a RecurrenceCache) -> [&'a [f32]; 2] {
         [&cache.last_h, &cache.last_c]
     }
@@ -440,9 +386,10 @@ impl Recurrence {
     pub fn states<'a>(&self, batch: usize, cache: &'a mut RecurrenceCache) -> Result<Vec<&'a mut [f32]>> {
         let len = checked_len(&self.name, &[batch, self.units])?;
         cache.last_h.resize(len)?;
-        cache.last_c.resize(len)?;
+        cache.last_c.resize((self.state_count() - 1) * len)?;
         cache.seen.resize(batch, false);
-        Ok(vec![&mut cache.last_h, &mut cache.last_c])
+        let states: [&mut [f32]; 2] = [&mut cache.last_h, &mut cache.last_c];
+        Ok(states.into_iter().take(self.state_count()).collect())
     }
 
     /// Says whether the sequences of a stream have begun, so that a masked step repeats an output.
@@ -462,7 +409,8 @@ impl Recurrence {
         let units = self.units;
         for (rank, &sequence) in cache.order.sequences().iter().enumerate() {
             let (own, from) = (rank * units..(rank + 1) * units, sequence as usize * units);
-            for (target, d_state) in [(&mut cache.dh, d_states[0]), (&mut cache.dc, d_states[1])] {
+            let targets = [(&mut cache.dh, d_states[0]), (&mut cache.dc, d_states[1])];
+            for (target, d_state) in targets.into_iter().take(self.state_count()) {
                 match d_state {
                     Some(d_state) => target[own.clone()].copy_from_slice(&d_state[from..from + units]),
                     None => target[own.clone()].fill(0.0),
@@ -514,34 +462,13 @@ impl Recurrence {
         wants_initial: bool,
         cache: &'a mut RecurrenceCache,
         threads: usize,
-    ) -> BackwardMembers<'a> {
-        let RecurrenceCache { order, c, gates, dh, dc, h_dropout, d_output: folded, .. } = cache;
-        let order = &*order;
-        let units = self.units;
-        let d_output = d_output.filter(|_| self.return_sequences).map(|(d_output, stride, first)| {
-            if self.repeats_outputs(order) {
-                Rows::picked(folded, units, order.outputs())
-            } else {
-                Rows::picked(d_output.get(first..).unwrap_or_default(), stride, order.outputs())
-            }
-        });
-        let panels = self.packed.recurrent_transposed.panels();
-        let split = Split::best(threads, order, 4 * units, panels, given.isa.lanes());
-        lstm::Backward {
-            isa: given.isa,
-            order,
-            units,
-            recurrent_transposed: &self.packed.recurrent_transposed,
-            activations: self.activations,
-            c,
-            gates,
-            d_output,
-            dh,
-            dc,
-            dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
-            wants_initial,
-        }
-        .members(order.parts(split.ranks, 1), split.columns)
+    ) -> Box<dyn Pass + 'a> {
+        let d_output = match d_output.filter(|_| self.return_sequences) {
+            None => OutputGradient::Nowhere,
+            Some(_) if self.repeats_outputs(&cache.order) => OutputGradient::Folded,
+            Some((d_output, stride, first)) => OutputGradient::Given(d_output.get(first..).unwrap_or_default(), stride),
+        };
+        self.cell.backward(given.isa, d_output, wants_initial, cache, threads)
     }
 
     /// Adds to the gradients of the weights, and to that of the input, from `dz`.
@@ -554,50 +481,44 @@ impl Recurrence {
         cache: &mut RecurrenceCache,
     ) {
         let isa = given.isa;
-        let (units, features) = (self.units, self.features);
+        let (width, features) = (self.width(), self.features);
         let dropped = self.drops_inputs(given.training);
-        let RecurrenceCache { order, h, gates: dz, z, words, x, x_dropout, .. } = cache;
-        let with_words = !words.is_empty();
+        let with_words = !cache.words.is_empty();
         if with_words {
+            let RecurrenceCache { gates: dz, z, words, .. } = &mut *cache;
             z.fill(0.0);
-            let sum = SumByIndex::new(isa, Rows::adjacent(dz, 4 * units), words, z);
-            team.run(parallel::ranges(4 * units, team.size()), |columns| sum.run(columns));
+            let sum = SumByIndex::new(isa, Rows::adjacent(dz, width), words, z);
+            team.run(parallel::ranges(width, team.size()), |columns| sum.run(columns));
         }
-        let values = if dropped { &**x } else { given.x.held() };
-        let input = if with_words {
-            InputRows { x: Rows::adjacent(values, features), count: z.len() / (4 * units) }
-        } else {
-            InputRows { x: Rows::picked(values, features, order.inputs()), count: order.rows() }
-        };
-        let d_words = Rows::adjacent(if with_words { z } else { dz }, 4 * units);
-
         if let Some(gradients) = gradients {
-            let (kernel, rest) = gradients.split_at_mut(features * 4 * units);
-            let (recurrent_kernel, bias) = rest.split_at_mut(units * 4 * units);
+            let cache = &*cache;
+            let (kernel, rest) = gradients.split_at_mut(features * width);
+            let (recurrent_kernel, bias) = rest.split_at_mut(self.units * width);
             let bias = self.use_bias.then_some(bias);
-            let h = Rows::picked(h, units, order.states());
-            let all = Rows::adjacent(dz, 4 * units);
-            let x = Some((input.x, kernel));
-            let (first, second) = if with_words { (x, None) } else { (None, x) };
-            if let Some(words) = first {
-                let tasks =
-                    WeightGradient { rows: input.count, dz: d_words, operands: [Some(words), None], bias: None };
+            let values = inputs(given.x, &cache.x, &cache.x_dropout);
+            let x = if with_words {
+                let rows = cache.z.len() / width;
+                let operands = [Some((Rows::adjacent(values, features), kernel)), None];
+                let tasks = WeightGradient { rows, dz: Rows::adjacent(&cache.z, width), operands, bias: None };
                 let tasks = tasks.tasks(isa, team.size());
                 team.run(0..tasks.count(), |task| tasks.run(task));
-            }
-            let operands = [second, Some((h, recurrent_kernel))];
-            let tasks = WeightGradient { rows: order.rows(), dz: all, operands, bias }.tasks(isa, team.size());
-            team.run(0..tasks.count(), |task| tasks.run(task));
+                None
+            } else {
+                Some((Rows::picked(values, features, cache.order.inputs()), kernel))
+            };
+            self.cell.gradients(isa, x, recurrent_kernel, bias, team, cache);
         }
 
         let Some((dx, add)) = d_input else { return };
+        let RecurrenceCache { order, gates: dz, z, x, x_dropout, .. } = cache;
         if with_words {
+            let rows = z.len() / width;
             let mut rest = &mut *dx;
             let initial = if add { Initial::Target } else { Initial::Zero };
-            let tasks = parallel::ranges(input.count, team.size()).map(|rows| Matmul {
+            let tasks = parallel::ranges(rows, team.size()).map(|rows| Matmul {
                 rows: rows.len(),
-                a: Rows::adjacent(&d_words.values[rows.start * 4 * units..], 4 * units),
-                b: &self.packed.kernel_transposed,
+                a: Rows::adjacent(&z[rows.start * width..], width),
+                b: &self.kernel_transposed,
                 c: RowsMut::adjacent(parallel::take(&mut rest, &rows, features), features),
                 initial,
             });
@@ -614,8 +535,8 @@ impl Recurrence {
             let (rows, places) = order.sorted(sequences.clone());
             Matmul {
                 rows: rows.len(),
-                a: Rows::picked(dz, 4 * units, rows),
-                b: &self.packed.kernel_transposed,
+                a: Rows::picked(dz, width, rows),
+                b: &self.kernel_transposed,
                 c: RowsMut {
                     values: parallel::take(&mut rest, &sequences, steps * features),
                     width: features,
@@ -648,40 +569,5 @@ impl Recurrence {
                 *to = d + if add { *to } else { 0.0 };
             }
         }
-    }
-}
-
-/// How a pass is cut: into runs of ranks, and into runs of columns that meet after every step.
-struct Split {
-    ranks: usize,
-    columns: usize,
-}
-
-impl Split {
-    /// The split with the least estimated time, in cycles of a core.
-    ///
-    /// A step of a member reads its share of the weights and multiplies it with tiles of its ranks, whichever takes
-    /// longer; members that share ranks wait for each other, and all begin and end together. The figures are of the order that current cores have: only
-    /// their proportions matter, and results do not depend on them.
-    fn best(threads: usize, order: &Order, depth: usize, panels: usize, lanes: usize) -> Split {
-        const MEETING: usize = 1500;
-        const REGION: usize = 25_000;
-        let batch = order.batch();
-        let cost = |ranks: usize, columns: usize| {
-            let panels = panels.div_ceil(columns);
-            let tiles = batch.div_ceil(ranks).div_ceil(FULL_TILE);
-            let bytes = panels * depth * 16 * lanes;
-            let bytes_a_cycle = if bytes <= CACHED_WEIGHTS { 40 } else { 8 };
-            let multiply = panels * tiles * depth * 12;
-            let meetings = if columns > 1 { MEETING } else { 0 };
-            let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
-            multiply.max(bytes / bytes_a_cycle) + meetings + opening
-        };
-        let all = (1..=threads.min(batch).max(1)).flat_map(|ranks| {
-            let most = (threads / ranks).min(panels).max(1);
-            (1..=most).map(move |columns| (ranks, columns))
-        });
-        let (ranks, columns) = all.min_by_key(|&(ranks, columns)| cost(ranks, columns)).unwrap_or((1, 1));
-        Split { ranks, columns }
     }
 }

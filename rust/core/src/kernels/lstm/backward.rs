@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::members::{Member, Members};
-use super::{Activations, ask_gates, gates_of, rows_from};
-use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use super::{Activations, ask_gates, gates_of};
+use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows};
 use crate::kernels::activation::{self, Activation};
+use crate::kernels::members::{Member, Members};
 use crate::kernels::order::Order;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
@@ -117,8 +117,7 @@ impl Kernel for BackwardMember<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let mut scratch = Scratch::new();
-        let steps = self.member.ranks.clone().next().map_or(0, |rank| self.pass.order.lengths()[rank]);
-        for step in (0..steps).rev() {
+        for step in (0..self.member.steps(self.pass.order)).rev() {
             self.step(simd, Some(step), &mut scratch);
             self.member.meet();
         }

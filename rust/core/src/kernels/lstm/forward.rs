@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use super::members::{Member, Members};
 use super::projection::Projection;
-use super::{Activations, ask_gates, check_gates, gates_of, rows_from};
-use crate::kernels::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use super::{Activations, ask_gates, check_gates, gates_of};
+use crate::kernels::accumulate::{
+    MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+};
 use crate::kernels::activation;
+use crate::kernels::members::{Member, Members};
 use crate::kernels::order::Order;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::{Columns, Rows};
@@ -177,8 +179,7 @@ impl Kernel for ForwardMember<'_> {
         let order = self.pass.order;
         let mut scratch = [Scratch::new(), Scratch::new()];
         let mut step = 0;
-        // The first rank is the longest: where it has ended, all have.
-        let steps = self.member.ranks.clone().next().map_or(0, |rank| order.lengths()[rank]);
+        let steps = self.member.steps(order);
         while step < steps {
             let mut end = steps;
             if self.pass.ahead {

@@ -17,7 +17,6 @@
 
 mod backward;
 mod forward;
-mod members;
 mod projection;
 
 pub use backward::{Backward, BackwardMembers};
@@ -26,6 +25,7 @@ pub use projection::{Project, Projection};
 
 use super::accumulate::{PANEL_VECTORS, load};
 use super::activation::Activation;
+use super::members::Pass;
 use super::pack::PackedMatrix;
 use crate::simd::{Isa, Simd};
 
@@ -44,6 +44,24 @@ impl Activations {
     }
 }
 
+impl Pass for ForwardMembers<'_> {
+    fn count(&self) -> usize {
+        self.count()
+    }
+    fn run(&self, member: usize) {
+        self.run(member);
+    }
+}
+
+impl Pass for BackwardMembers<'_> {
+    fn count(&self) -> usize {
+        self.count()
+    }
+    fn run(&self, member: usize) {
+        self.run(member);
+    }
+}
+
 fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
     let padded = units.div_ceil(isa.lanes()) * isa.lanes() * PANEL_VECTORS;
     assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, padded));
@@ -55,17 +73,6 @@ fn ask_gates<S: Simd>(simd: S, row: *const f32, units: usize, first: usize) {
     for gate in 0..PANEL_VECTORS {
         simd.prefetch(row.wrapping_add(gate * units + first));
     }
-}
-
-/// Addresses of rows `stride` apart.
-#[inline(always)]
-fn rows_from<const MR: usize>(first: *const f32, stride: usize) -> [*const f32; MR] {
-    // A loop, not a closure: see `kernels`.
-    let mut rows = [first; MR];
-    for (r, row) in rows.iter_mut().enumerate() {
-        *row = first.wrapping_add(r * stride);
-    }
-    rows
 }
 
 /// The gates of units `first .. first + count` in a row of `4 units`.

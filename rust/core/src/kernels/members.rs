@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Order;
 use crate::parallel::Barrier;
 
 /// The members of a pass: one for each pair of a run of ranks and a run of panels.
@@ -57,6 +58,11 @@ impl Member<'_> {
         (start..end).map(move |panel| if turn.is_multiple_of(2) { panel } else { start + end - 1 - panel })
     }
 
+    /// How many steps the longest of its sequences has, which is the first.
+    pub(super) fn steps(&self, order: &Order) -> usize {
+        self.ranks.clone().next().map_or(0, |rank| order.lengths()[rank])
+    }
+
     /// The ranks among the first `active`.
     pub(super) fn among(&self, active: usize) -> Range<usize> {
         self.ranks.start..self.ranks.end.min(active).max(self.ranks.start)
@@ -67,4 +73,12 @@ impl Member<'_> {
             barrier.wait();
         }
     }
+}
+
+/// A pass through time cut into members, to be run all at once.
+pub trait Pass: Sync {
+    /// How many members there are.
+    fn count(&self) -> usize;
+    /// Computes one member's share. All must run at the same time, each once.
+    fn run(&self, member: usize);
 }
