@@ -38,6 +38,10 @@ KERNELS = (
     "lstm::forward::Forward",
     "lstm::backward::Backward",
     "lstm::projection::Project",
+    "gru::ForwardMember",
+    "gru::BackwardMember",
+    "simple_rnn::ForwardMember",
+    "simple_rnn::BackwardMember",
     "matmul::Matmul",
     "weight_gradient::Task",
 )

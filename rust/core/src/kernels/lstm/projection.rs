@@ -103,6 +103,8 @@ impl Project<'_> {
     ///
     /// # Panics
     /// Where sizes and slices do not fit.
+    // Not inlined, so that what its loops became can be found under the kernel's name.
+    #[inline(never)]
     pub fn run(self, isa: Isa) {
         self.projection.check(isa, self.rows, self.units);
         assert_eq!(self.z.len(), volume(&[self.rows, 4, self.units]));
