@@ -1,6 +1,8 @@
-"""How arrays come in: NumPy arrays, lists, anything with `__array__`, converted once per call and checked by name.
+"""How arrays come in: NumPy arrays, lists, tensors, data frames, converted once per call and checked by name.
 
-Token ids become int32 or int64, everything else float32, all in C order; an array that already is so passes uncopied.
+Anything with `__array__` or `__dlpack__` is one: PyTorch's tensors, columns and frames of pandas, polars and PyArrow;
+no such library is imported. Token ids become int32 or int64, everything else float32, all in C order; an array that
+already is so passes uncopied.
 """
 
 from __future__ import annotations
@@ -22,14 +24,36 @@ _LARGEST = 2.0**63
 def as_array(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     """Any array-like as a NumPy array of numbers with at least one axis."""
     array: np.ndarray[Any, np.dtype[Any]] = data if isinstance(data, np.ndarray) else _from_object(data, name)
-    if array.dtype.kind == "O" and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
-        raise _ragged(name)
+    if array.dtype.kind == "O":
+        array = _from_rows(array, name)
     if array.dtype.kind not in _NUMBERS:
-        hint = " Give words or classes numbers first." if array.dtype.kind in "US" else ""
+        hint = " Give words or classes numbers first." if array.dtype.kind in "OUST" else ""
         raise TypeError(f"`{name}` must hold numbers. Received an array of dtype {array.dtype}.{hint}")
     if array.ndim == 0:
         raise ValueError(f"`{name}` must have a batch axis. Received a scalar: {data!r}")
     return array
+
+
+def is_array_like(data: Any) -> bool:
+    """Whether it hands itself out as an array: a tensor, a column, a data frame."""
+    return hasattr(data, "__array__") or hasattr(data, "__dlpack__")
+
+
+def gives_batches(data: Any) -> bool:
+    """Whether it is no array but something that gives batches, one after the other."""
+    if isinstance(data, (np.ndarray, Sequence, Mapping)):
+        return False
+    return hasattr(data, "__iter__") and not is_array_like(data) and _instead(data) is None
+
+
+def _instead(data: Any) -> str | None:
+    """What to pass instead of things that hold numbers, but no array of them."""
+    kind = type(data).__name__
+    if kind in ("RaggedTensor", "SparseTensor"):
+        return "`x.to_tensor()`" if kind == "RaggedTensor" else "`tf.sparse.to_dense(x)`"
+    if hasattr(data, "toarray") and hasattr(data, "tocoo"):
+        return "`x.toarray()`"
+    return "`x.collect()`" if kind == "LazyFrame" else None
 
 
 def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
@@ -37,15 +61,50 @@ def _from_object(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         raise ValueError(f"`{name}` is missing: pass an array.")
     if isinstance(data, Mapping):
         raise ValueError(f"`{name}`: a dictionary of arrays was given where one array is wanted.")
-    if hasattr(data, "__next__") or hasattr(data, "element_spec"):
-        raise NotImplementedError(
-            f"`{name}`: generators and datasets are not supported yet, pass arrays. Received: {type(data).__name__}"
+    instead = _instead(data)
+    if instead is not None:
+        raise TypeError(f"`{name}` is a {type(data).__name__}: pass an array, {instead.replace('x.', name + '.', 1)}.")
+    if gives_batches(data):
+        raise ValueError(
+            f"`{name}` must be an array here. Received: {type(data).__name__}. What gives batches goes as `x` into "
+            "`fit`, `evaluate` and `predict`."
         )
     # As in Keras, a list with one array in it is the list of the inputs of a model with one input.
-    if isinstance(data, (list, tuple)) and len(data) == 1 and isinstance(data[0], np.ndarray):
-        return np.asarray(data[0])
+    if isinstance(data, (list, tuple)) and len(data) == 1 and is_array_like(data[0]):
+        return as_array(data[0], name)
     try:
-        return np.asarray(data)
+        array = np.asarray(data) if hasattr(data, "__array__") or not hasattr(data, "__dlpack__") else _shared(data)
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(f"`{name}` cannot become a NumPy array: {error}") from error
+    except ValueError as error:
+        raise _ragged(name) from error
+    return _from_columns(data, name) if array.dtype.kind == "O" and array.ndim == 2 else array
+
+
+def _shared(data: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array over the memory of an object of another library."""
+    array: np.ndarray[Any, np.dtype[Any]] = np.from_dlpack(data)
+    return array
+
+
+def _from_columns(data: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """A data frame whose columns have no type in common, such as flags beside numbers."""
+    names = getattr(data, "column_names", None)
+    names = list(getattr(data, "columns", ()) if names is None else names)
+    columns = [np.asarray(data[column]) for column in names]
+    strange = [column for column, values in zip(names, columns, strict=True) if values.dtype.kind not in _NUMBERS]
+    if strange or not columns:
+        listed = f": the columns {strange} do not" if strange else ""
+        raise TypeError(f"`{name}` must hold numbers{listed}. Give words or classes numbers, or leave them out.")
+    return np.column_stack(columns)
+
+
+def _from_rows(array: np.ndarray[Any, np.dtype[Any]], name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array of arrays, as columns of lists give it, as one; it is left as it is where its entries are none."""
+    if not any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat):
+        return array
+    try:
+        return np.array([np.asarray(row) for row in array])
     except ValueError as error:
         raise _ragged(name) from error
 
@@ -229,11 +288,31 @@ def parts(data: Any, names: list[str], argument: str) -> list[Any]:
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:
-    """`validation_data` as (x, y, sample_weight)."""
+    """`validation_data` as (x, y, sample_weight); what gives batches of these stands alone."""
     if isinstance(data, (tuple, list)) and len(data) in (2, 3):
         x, y, *rest = data
         return x, y, rest[0] if rest else None
-    raise ValueError("`validation_data` must be a tuple (x_val, y_val) or (x_val, y_val, sample_weight_val).")
+    if gives_batches(data):
+        return data, None, None
+    raise ValueError(
+        "`validation_data` must be a tuple (x_val, y_val) or (x_val, y_val, sample_weight_val), or something that "
+        f"gives such batches. Received: {type(data).__name__}"
+    )
+
+
+def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
+    """What a generator or a data set gave as (x, y, sample_weight), None for what is not there."""
+    if isinstance(batch, (tuple, list)):
+        if 1 <= len(batch) <= 3:
+            padded = [*batch, None, None]
+            return padded[0], padded[1], padded[2]
+    elif isinstance(batch, Mapping) or is_array_like(batch):
+        return batch, None, None
+    raise ValueError(
+        "A batch must be a tuple (x,), (x, y) or (x, y, sample_weight); several inputs are one list or dictionary in "
+        f"it. Received: {type(batch).__name__}"
+        + (f" of length {len(batch)}" if isinstance(batch, (tuple, list)) else "")
+    )
 
 
 def _matches(shape: tuple[int, ...], expected: Shape) -> bool:

@@ -151,7 +151,7 @@ class _Line:
         now = time.perf_counter()
         self.close()
         # What is shown is the whole way: an epoch that a callback ended counts as done.
-        step = self._target or self._steps
+        step = self._target = self._target or self._steps
         if self._console is not None:
             self._console.print(
                 self._styled(step, logs, now, final=True),
@@ -184,9 +184,9 @@ class _Line:
         done = int(_WIDTH * step / self._target) if self._target else 0
         elapsed = now - self._started
         per_step = self._seconds_per_step(step, now)
-        clock = f"{elapsed:.0f}s" if final else _eta(per_step * (self._target - step))
+        clock = _eta(per_step * (self._target - step)) if self._target and not final else f"{elapsed:.0f}s"
         return [
-            (f"{step:>{digits}}/{self._target}", "bold"),
+            (f"{step:>{digits}}/{self._target or 'Unknown'}", "bold"),
             (" ", ""),
             ("━" * done, "green"),
             ("━" * (_WIDTH - done), "white"),

@@ -5,13 +5,11 @@ Python decides which rows come next and whom to tell; one call a batch, or one f
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
@@ -21,10 +19,11 @@ from lstm_rs.keras._types import Array, Config, Logs, Values
 from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.models.compiled import Compiled, Resolved
+from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, Rows, check_steps, samples_a_batch
+from lstm_rs.keras.models.sources import Source, source_of
 from lstm_rs.keras.models.specs import InputSpec, OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
 
-_DEFAULT_BATCH = 32
 # A direct call computes in such parts, with the same results, so that a huge one can be interrupted between them.
 _DIRECT_BATCH = 1024
 
@@ -51,25 +50,6 @@ class OptimizerState(NamedTuple):
             warn(f"The optimizer's state lacks {', '.join(missing)}: training goes on without.")
         fitting = {**own, **{name: self.moments[name] for name in own if name not in missing}}
         engine.set_optimizer_state(self.iterations, list(fitting.items()))
-
-
-class _Arrays:
-    """Inputs, targets and weights as the engine reads them, one of each an input or output."""
-
-    __slots__ = ("sample_weight", "size", "x", "y")
-
-    def __init__(self, x: list[Values], y: list[Values], sample_weight: list[Array | None]) -> None:
-        self.size = len(x[0])
-        self.x = x
-        self.y = y
-        self.sample_weight = sample_weight
-
-    def first(self, count: int) -> _Arrays:
-        """The first samples alone."""
-        if count >= self.size:
-            return self
-        weights = [None if weights is None else weights[:count] for weights in self.sample_weight]
-        return _Arrays([x[:count] for x in self.x], [y[:count] for y in self.y], weights)
 
 
 class Trainer:
@@ -224,24 +204,29 @@ class Trainer:
         validation_batch_size: int | None = None,
         validation_freq: int | list[int] = 1,
     ) -> History:
-        """Trains on arrays for a number of epochs.
+        """Trains on arrays, or on what gives batches, for a number of epochs.
 
         Args:
-            x: Inputs, one row a sample: a NumPy array, a list, anything with `__array__`.
-            y: Targets, one a sample.
-            batch_size: Samples a step. Default 32.
+            x: Inputs, one row a sample: a NumPy array, a list, a tensor, a data frame, anything with `__array__` or
+                `__dlpack__`. Or what gives batches (x,), (x, y) or (x, y, sample_weight): a generator, a
+                `keras.utils.PyDataset`, a loader that can be gone through once an epoch.
+            y: Targets, one a sample; not beside what gives batches.
+            batch_size: Samples a step. Default 32. Not used where `x` gives batches.
             epochs: The epoch to end before. Default 1.
             verbose: 0 is silent, 1 (also 'auto') a progress bar, 2 one line an epoch.
             callbacks: A list of `keras.callbacks`.
             validation_split: The fraction of the data, from its end, to validate on instead of training. Default 0.
             validation_data: (x, y) or (x, y, sample_weight) to validate on after an epoch, instead of
-                `validation_split`.
-            shuffle: Whether each epoch sees the samples in a new order. Default True.
+                `validation_split`; or what gives batches of these.
+            shuffle: Whether each epoch sees the samples, or the batches of a `PyDataset`, in a new order. Default True.
+                What else gives batches keeps its order.
             class_weight: Weights by class number, of each sample, or of each step where the targets name a class a
                 step; a class that is not listed counts 1.
             sample_weight: Weights (N,) by sample, or (N, T) by sample and step.
             initial_epoch: The epoch to begin with. Default 0.
-            steps_per_epoch: Batches an epoch; the next epoch goes on where this one ended. Default: all.
+            steps_per_epoch: Batches an epoch; the next epoch goes on where this one ended. Default: all. A generator
+                without end needs it. One that ends too early ends the epoch with a warning; as in Keras it then gives
+                its first two batches again.
             validation_steps: Batches to validate on. Default: all.
             validation_batch_size: Samples a batch of the validation. Default `batch_size`.
             validation_freq: Validate after every such epoch, or after those listed, counted from 1. Default 1.
@@ -250,23 +235,34 @@ class Trainer:
             A `History`: `history.history` holds a list with one number an epoch for loss and metrics.
 
         Raises:
-            ValueError: before `compile`; for arrays of different lengths or wrong shapes; for both kinds of weights.
+            ValueError: before `compile`; for arrays of different lengths or wrong shapes; for both kinds of weights;
+                for `y`, `sample_weight` or `validation_split` beside what gives batches, and for `class_weight` unless
+                that is a `PyDataset`.
             TypeError: for data that are no numbers.
         """
         self._assert_compiled()
-        engine = self._to_train(x)
-        given = self._parts(x, y, sample_weight)
-        held_out = None if validation_data is None else self._parts(*_data.unpack(validation_data))
-        if validation_split and held_out is None:
+        source = source_of(
+            x,
+            bool(shuffle),
+            y=y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            validation_split=None if validation_data is not None else validation_split,
+        )
+        engine = self._to_train(x if source is None else self._example(source))
+        given = source or self._parts(x, y, sample_weight)
+        held_out = None
+        if validation_data is not None:
+            held_out = self._given(*_data.unpack(validation_data))
+        elif validation_split and isinstance(given, _data.Parts):
             given, held_out = given.split(validation_split)
-        data = self._arrays(engine, given, class_weight)
-        batch, batches = _batching(data.size, batch_size, steps_per_epoch, "steps_per_epoch")
-        validation = val_batch = None
+        order = self._shuffled if shuffle and shuffle != "batch" else None
+        feed = self._feed(engine, given, batch_size, steps_per_epoch, "steps_per_epoch", class_weight, order)
+        validation = None
         if held_out is not None:
             _check_frequency(validation_freq)
-            validation = self._arrays(engine, held_out)
-            val_batch, _ = _batching(
-                validation.size, validation_batch_size or batch_size, validation_steps, "validation_steps"
+            validation = self._feed(
+                engine, held_out, validation_batch_size or batch_size, validation_steps, "validation_steps"
             )
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
@@ -276,15 +272,13 @@ class Trainer:
                 model=self,
                 verbose=verbose,
                 epochs=epochs,
-                steps=steps_per_epoch or batches,
+                steps=feed.steps,
             )
         resolved = self._resolved
         assert resolved is not None
-        rows = _Rows(self, data.size, batch, batches, bool(shuffle) and shuffle != "batch", steps_per_epoch)
         train_step, before_step = engine.train_step, resolved.optimizer.before_step
         begin_hook = callbacks.batch_hook("on_train_batch_begin")
         end_hook = callbacks.batch_hook("on_train_batch_end")
-        inputs, targets, weights = data.x, data.y, data.sample_weight
 
         self.stop_training = False
         logs: Logs = {}
@@ -292,22 +286,23 @@ class Trainer:
             # A callback that restores an interrupted training changes it.
             self._initial_epoch = initial_epoch
             callbacks.on_train_begin()
+            feed.begin()
             for epoch in range(self._initial_epoch, epochs):
                 engine.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
                 results: list[float] | None = None
-                for step, chosen in rows.epoch():
+                for step, data, rows in feed.epoch():
                     if begin_hook is not None:
                         begin_hook(step)
                     before_step()
-                    results = train_step(inputs, targets, weights, chosen)
+                    results = train_step(data.x, data.y, data.sample_weight, rows)
                     if end_hook is not None:
                         end_hook(step, resolved.logs(results))
                     if self.stop_training:
                         break
-                epoch_logs: Logs = {} if results is None else resolved.logs(results)
-                if validation is not None and val_batch is not None and _is_due(epoch, validation_freq):
-                    found = self._evaluate(engine, validation, val_batch, validation_steps, callbacks)
+                epoch_logs = resolved.logs(engine.results() if results is None else results)
+                if validation is not None and _is_due(epoch, validation_freq):
+                    found = self._evaluate(engine, validation, callbacks)
                     epoch_logs.update({f"val_{name}": value for name, value in found.items()})
                 # One dictionary for all callbacks: what they add is in the history.
                 logs = dict(sorted(epoch_logs.items()))
@@ -319,6 +314,9 @@ class Trainer:
             callbacks.on_train_end(logs)
         finally:
             callbacks.close()
+            feed.close()
+            if validation is not None:
+                validation.close()
         assert self.history is not None
         return self.history
 
@@ -333,10 +331,10 @@ class Trainer:
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """The loss and the metrics on arrays, without training.
+        """The loss and the metrics on arrays, or on what gives batches, without training.
 
         Args:
-            x: Inputs.
+            x: Inputs, or what gives batches, as for `fit`.
             y: Targets.
             batch_size: Samples a batch. Default 32. The result does not depend on it but for rounding.
             verbose: 0 is silent, 1 (also 'auto') a progress bar, 2 one line.
@@ -352,9 +350,9 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        engine = self._to_read(x)
-        data = self._arrays(engine, self._parts(x, y, sample_weight))
-        batch, batches = _batching(data.size, batch_size, steps, "steps")
+        source = source_of(x, y=y, sample_weight=sample_weight)
+        engine = self._to_read(x if source is None else self._example(source))
+        feed = self._feed(engine, source or self._parts(x, y, sample_weight), batch_size, steps, "steps")
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
                 callbacks,
@@ -362,12 +360,13 @@ class Trainer:
                 model=self,
                 verbose=verbose,
                 epochs=1,
-                steps=min(steps or batches, batches),
+                steps=feed.steps,
             )
         try:
-            logs = self._evaluate(engine, data, batch, steps, callbacks)
+            logs = self._evaluate(engine, feed, callbacks)
         finally:
             callbacks.close()
+            feed.close()
         return logs if return_dict else self._in_order(logs)
 
     def predict(
@@ -378,10 +377,10 @@ class Trainer:
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The outputs for arrays.
+        """The outputs for arrays, or for the inputs of what gives batches.
 
         Args:
-            x: Inputs.
+            x: Inputs, or what gives batches, as for `fit`.
             batch_size: Samples a batch. Default 32.
             verbose: 0 is silent, 1 (also 'auto') a progress bar, 2 one line.
             steps: Batches to look at. Default: all.
@@ -393,41 +392,46 @@ class Trainer:
         Raises:
             ValueError: for a wrong shape.
         """
-        engine = self._to_read(x)
-        arrays = self._as_inputs(self._input_parts(x))
-        batch, batches = _batching(len(arrays[0]), batch_size, steps, "steps")
-        if steps is not None and steps < batches:
-            arrays, batches = [array[: steps * batch] for array in arrays], steps
-        if verbose == 0 and callbacks is None:
-            return self.pack(engine.predict(arrays, batch, None))
+        source = source_of(x)
+        engine = self._to_read(x if source is None else self._example(source))
+        check_steps(steps, "steps")
+        feed: ArrayFeed | BatchFeed
+        if source is None:
+            data = self._only_inputs(x)
+            feed = ArrayFeed(data, samples_a_batch(data.size, batch_size, steps), steps)
+            if steps is not None and steps < feed.batches:
+                feed = ArrayFeed(data.first(steps * feed.batch), feed.batch, None)
+            if verbose == 0 and callbacks is None:
+                return self.pack(engine.predict(feed.data.x, feed.batch, None))
+        else:
+            feed = BatchFeed(source, steps, self._only_inputs)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
-                callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=batches
+                callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=feed.steps
             )
         self.stop_predicting = False
         try:
             callbacks.on_predict_begin()
-            if callbacks.only_progress():
-                outputs = engine.predict(arrays, batch, callbacks.batch_hook("on_predict_batch_end"))
+            if isinstance(feed, ArrayFeed) and callbacks.only_progress():
+                outputs = engine.predict(feed.data.x, feed.batch, callbacks.batch_hook("on_predict_batch_end"))
             else:
-                outputs = self._predict_with_hooks(engine, arrays, batch, batches, callbacks)
+                outputs = self._predict_by_batch(engine, feed, callbacks)
             callbacks.on_predict_end()
         finally:
             callbacks.close()
+            feed.close()
         return self.pack(outputs)
 
-    def _predict_with_hooks(
-        self, engine: Engine, x: list[Values], batch: int, batches: int, callbacks: CallbackList
-    ) -> list[Array]:
-        """Batch by batch, for callbacks that want each batch's outputs or end the prediction."""
+    def _predict_by_batch(self, engine: Engine, feed: Feed, callbacks: CallbackList) -> list[Array]:
+        """Batch by batch, for what gives batches, and for callbacks that want each batch's outputs or end it all."""
         begin_hook = callbacks.batch_hook("on_predict_batch_begin")
         end_hook = callbacks.batch_hook("on_predict_batch_end")
         parts = []
-        for step in range(batches):
+        for step, data, rows in feed.epoch():
             if begin_hook is not None:
                 begin_hook(step)
-            rows = slice(step * batch, (step + 1) * batch)
-            parts.append(engine.predict([array[rows] for array in x], batch, None))
+            inputs = data.x if rows is None else [array[rows] for array in data.x]
+            parts.append(engine.predict(inputs, len(inputs[0]), None))
             if end_hook is not None:
                 end_hook(step, {"outputs": self.pack(parts[-1])})
             if self.stop_predicting:
@@ -476,18 +480,15 @@ class Trainer:
         engine = self._to_read(x)
         return self.pack(engine.predict(self._as_inputs(self._input_parts(x)), _DIRECT_BATCH, None))
 
-    def _evaluate(self, engine: Engine, data: _Arrays, batch: int, steps: int | None, callbacks: CallbackList) -> Logs:
+    def _evaluate(self, engine: Engine, feed: Feed, callbacks: CallbackList) -> Logs:
         resolved = self._resolved
         assert resolved is not None
-        if steps is not None:
-            if steps > math.ceil(data.size / batch):
-                _warn_out_of_data()
-            data = data.first(steps * batch)
         self.stop_evaluating = False
         callbacks.on_test_begin()
         begin_hook = callbacks.batch_hook("on_test_batch_begin")
         end_hook = callbacks.batch_hook("on_test_batch_end")
-        if callbacks.only_progress() or (begin_hook is None and end_hook is None):
+        alone = callbacks.only_progress() or (begin_hook is None and end_hook is None)
+        if isinstance(feed, ArrayFeed) and alone:
             on_batch = None
             if end_hook is not None:
                 hook = end_hook
@@ -495,22 +496,23 @@ class Trainer:
                 def on_batch(step: int, results: list[float]) -> None:
                     hook(step, resolved.logs(results))
 
-            logs = resolved.logs(engine.evaluate(data.x, data.y, data.sample_weight, batch, on_batch))
+            data = feed.whole()
+            logs = resolved.logs(engine.evaluate(data.x, data.y, data.sample_weight, feed.batch, on_batch))
         else:
-            logs = self._evaluate_with_hooks(engine, data, batch, begin_hook, end_hook)
+            logs = self._evaluate_by_batch(engine, feed, begin_hook, end_hook)
         callbacks.on_test_end(logs)
         return logs
 
-    def _evaluate_with_hooks(self, engine: Engine, data: _Arrays, batch: int, begin_hook: Any, end_hook: Any) -> Logs:
-        """Batch by batch, for callbacks that listen before a batch or end the evaluation."""
+    def _evaluate_by_batch(self, engine: Engine, feed: Feed, begin_hook: Any, end_hook: Any) -> Logs:
+        """Batch by batch, for what gives batches, and for callbacks that listen before a batch or end it all."""
         resolved = self._resolved
         assert resolved is not None
-        rows = np.arange(data.size, dtype=np.int64)
+        feed.begin()
         engine.reset_metrics()
-        for step, start in enumerate(range(0, data.size, batch)):
+        for step, data, rows in feed.epoch():
             if begin_hook is not None:
                 begin_hook(step)
-            results = engine.test_step(data.x, data.y, data.sample_weight, rows[start : start + batch])
+            results = engine.test_step(data.x, data.y, data.sample_weight, rows)
             if end_hook is not None:
                 end_hook(step, resolved.logs(results))
             if self.stop_evaluating:
@@ -523,6 +525,49 @@ class Trainer:
                 f"Model '{self.name}' is not compiled. Call `model.compile(optimizer, loss, metrics)` before training "
                 "or evaluating it."
             )
+
+    def _example(self, source: Source) -> Any:
+        """The inputs of a first batch, for a model that is to be built for them."""
+        return None if self._engine is not None else _data.unpack_batch(source.first())[0]
+
+    def _given(self, x: Any, y: Any, sample_weight: Any) -> Source | _data.Parts:
+        """What gives batches, or the data of each input and output."""
+        return source_of(x, y=y, sample_weight=sample_weight) or self._parts(x, y, sample_weight)
+
+    def _feed(
+        self,
+        engine: Engine,
+        given: Source | _data.Parts,
+        batch_size: int | None,
+        steps: int | None,
+        argument: str,
+        class_weight: Mapping[int, float] | None = None,
+        order: Callable[[int], Rows] | None = None,
+    ) -> Feed:
+        """The batches of what was given; at the first data, the engine is compiled for them."""
+        check_steps(steps, argument)
+        if not isinstance(given, Source):
+            data = self._arrays(engine, given, class_weight)
+            return ArrayFeed(data, samples_a_batch(data.size, batch_size, steps), steps, order)
+
+        def convert(x: Any, y: Any, sample_weight: Any) -> Arrays:
+            if y is None:
+                raise ValueError("`x` gives batches without targets: they must be (x, y) or (x, y, sample_weight).")
+            return self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
+
+        if self._resolved is None:
+            convert(*_data.unpack_batch(given.first()))
+        return BatchFeed(given, steps, convert)
+
+    def _shuffled(self, size: int) -> Rows:
+        """A new order of all rows, from a counter-based generator: the same for a seed, whatever was drawn before."""
+        key = np.array([self._seed, self._epochs_shuffled], dtype=np.uint64)
+        self._epochs_shuffled += 1
+        return np.random.Generator(np.random.Philox(key=key)).permutation(size).astype(np.int64, copy=False)
+
+    def _only_inputs(self, x: Any, *_: Any) -> Arrays:
+        """The inputs of a prediction; targets and weights of a batch do not count."""
+        return Arrays(self._as_inputs(self._input_parts(x)), [], [])
 
     def _input_parts(self, x: Any) -> list[Any]:
         """The data of each input."""
@@ -546,7 +591,7 @@ class Trainer:
             raise ValueError("`x` holds no samples.")
         return inputs
 
-    def _arrays(self, engine: Engine, given: _data.Parts, class_weight: Mapping[int, float] | None = None) -> _Arrays:
+    def _arrays(self, engine: Engine, given: _data.Parts, class_weight: Mapping[int, float] | None = None) -> Arrays:
         """Everything converted and checked; at the first data, the engine is compiled for them."""
         inputs = self._as_inputs(given.x)
         outputs = self._outputs
@@ -565,7 +610,7 @@ class Trainer:
         _data.check_lengths(inputs, targets, weights)
         if self._resolved is None:
             self._compile_engine(engine, resolved)
-        return _Arrays(inputs, targets, weights)
+        return Arrays(inputs, targets, weights)
 
     def _resolve(self, targets: list[tuple[int, ...]]) -> Resolved:
         assert self._compiled is not None
@@ -610,60 +655,6 @@ class Trainer:
         return results if len(results) > 1 else results[0]
 
 
-class _Rows:
-    """Which rows each batch of an epoch takes."""
-
-    def __init__(
-        self, model: Trainer, size: int, batch: int, batches: int, shuffle: bool, steps_per_epoch: int | None
-    ) -> None:
-        self._model = model
-        self._size = size
-        self._batch = batch
-        self._batches = batches
-        self._shuffle = shuffle
-        self._steps = steps_per_epoch
-        self._order: NDArray[np.int64] | None = None
-        self._next = 0
-
-    def epoch(self) -> Any:
-        """Yields each batch's number and rows; with `steps_per_epoch` it goes on where the epoch before ended."""
-        if self._order is None or self._steps is None:
-            self._start_pass()
-        assert self._order is not None
-        for step in range(self._steps or self._batches):
-            if self._next >= self._batches:
-                _warn_out_of_data()
-                break
-            start = self._next * self._batch
-            self._next += 1
-            yield step, self._order[start : start + self._batch]
-        if self._next >= self._batches:
-            self._order = None
-
-    def _start_pass(self) -> None:
-        """A new order of all rows, from a counter-based generator: the same for a seed, whatever was drawn before."""
-        self._next = 0
-        if not self._shuffle:
-            self._order = np.arange(self._size, dtype=np.int64)
-            return
-        key = np.array([self._model._seed, self._model._epochs_shuffled], dtype=np.uint64)
-        self._model._epochs_shuffled += 1
-        self._order = (
-            np.random.Generator(np.random.Philox(key=key)).permutation(self._size).astype(np.int64, copy=False)
-        )
-
-
-def _batching(size: int, batch_size: int | None, steps: int | None, argument: str) -> tuple[int, int]:
-    """Samples a batch and batches: without a batch size, `steps` divides the data, or it is 32."""
-    if steps is not None and (not isinstance(steps, (int, np.integer)) or steps < 1):
-        raise ValueError(f"`{argument}` must be a positive integer or None. Received: {argument}={steps!r}")
-    if batch_size is None:
-        batch_size = max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size!r}")
-    return int(batch_size), math.ceil(size / int(batch_size))
-
-
 def _check_frequency(frequency: Any) -> None:
     if not isinstance(frequency, (int, list, tuple, set)):
         raise ValueError(
@@ -673,7 +664,3 @@ def _check_frequency(frequency: Any) -> None:
 
 def _is_due(epoch: int, frequency: Any) -> bool:
     return bool((epoch + 1) % frequency == 0) if isinstance(frequency, int) else (epoch + 1) in frequency
-
-
-def _warn_out_of_data() -> None:
-    warn("The data ran out: there are fewer batches than the steps asked for. The epoch ends early.")
