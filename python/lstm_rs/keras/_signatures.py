@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 
 
-def with_name(cls: type, name: str) -> inspect.Signature:
-    """The signature of a class's constructor, with the name that None stands for as the default of `name`."""
-    _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]  # of this very class
+def with_name(constructor: inspect.Signature, name: str) -> inspect.Signature:
+    """What a class shows of its constructor, with the name that None stands for as the default of `name`."""
+    _, *parameters = constructor.parameters.values()
     return inspect.Signature(
         [parameter.replace(default=name) if parameter.name == "name" else parameter for parameter in parameters]
     )

@@ -34,7 +34,7 @@ class EngineLoss(Loss):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A loss is called after its class."""
         super().__init_subclass__(**kwargs)
-        cls.__signature__ = with_name(cls, cls._default_name())
+        cls.__signature__ = with_name(inspect.signature(cls.__init__), cls._default_name())
 
     @classmethod
     def _default_name(cls) -> str:

@@ -74,7 +74,7 @@ class _DecayByRate(LearningRateSchedule):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A schedule is called as its class is."""
         super().__init_subclass__(**kwargs)
-        cls.__signature__ = with_name(cls, cls.__name__)
+        cls.__signature__ = with_name(inspect.signature(cls.__init__), cls.__name__)
 
     def __init__(
         self,
