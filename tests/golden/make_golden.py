@@ -1,4 +1,4 @@
-"""Stores what real Keras computes for `tests/cases.py` and `tests/facts.py`, for the tests that run without it.
+"""Stores what real Keras computes for `tests/cases.py` and `tests/facts/`, for the tests that run without it.
 
     python tests/golden/make_golden.py
 

@@ -243,14 +243,9 @@ class Layer(Described):
         self.adopted(network.place(self), self.build_shape)
 
     @property
-    def draws(self) -> bool:
-        """Whether a training step computes something else than prediction, by chance."""
-        return any(part.draws for part in self.parts)
-
-    @property
     def differs_in_training(self) -> bool:
         """Whether a training step computes something else than prediction."""
-        return self.draws
+        return any(part.differs_in_training for part in self.parts)
 
     @property
     def input(self) -> Any:

@@ -45,7 +45,7 @@ class Dropout(SameShape):
         self.noise_shape = _noise_shape(noise_shape)
 
     @property
-    def draws(self) -> bool:
+    def differs_in_training(self) -> bool:
         """Whether anything is dropped."""
         return self.rate > 0
 
@@ -107,7 +107,7 @@ class GaussianNoise(SameShape):
         self.seed = optional_int("GaussianNoise", seed=seed)
 
     @property
-    def draws(self) -> bool:
+    def differs_in_training(self) -> bool:
         """Whether anything is added."""
         return self.stddev > 0
 

@@ -82,7 +82,7 @@ class Cell(Layer):
         return self.units
 
     @property
-    def draws(self) -> bool:
+    def differs_in_training(self) -> bool:
         """Whether anything is dropped."""
         return any(0 < rate < 1 for rate in (self.dropout, self.recurrent_dropout))
 
