@@ -736,6 +736,91 @@ CASES: dict[str, Case] = {
         STEP_TARGETS,
         MSE,
     ),
+    "bidirectional_apart_trained": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.Bidirectional(
+                keras.layers.LSTM(UNITS, return_sequences=True),
+                backward_layer=keras.layers.GRU(UNITS, return_sequences=True, go_backwards=True, trainable=False),
+            ),
+            keras.layers.GRU(UNITS),
+        ),
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+    ),
+    "stacked_cells": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.RNN(
+                [keras.layers.LSTMCell(UNITS), keras.layers.GRUCell(3), keras.layers.SimpleRNNCell(UNITS)],
+                return_sequences=True,
+            ),
+            keras.layers.RNN(
+                keras.layers.StackedRNNCells(
+                    [keras.layers.GRUCell(3, reset_after=False), keras.layers.LSTMCell(UNITS, use_bias=False)]
+                ),
+                go_backwards=True,
+            ),
+        ),
+        MASKED_TOKENS,
+        ONE_HOT,
+        CATEGORICAL,
+        steps=20,  # five cells: later steps of Adam magnify rounding
+    ),
+    "stacked_cells_zero_output": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.RNN(
+                [keras.layers.LSTMCell(UNITS), keras.layers.LSTMCell(UNITS)],
+                return_sequences=True,
+                go_backwards=True,
+                zero_output_for_mask=True,
+            ),
+        ),
+        MASKED_TOKENS,
+        STEP_ONE_HOT,
+        CATEGORICAL,
+    ),
+    "time_distributed": Case(
+        lambda keras: _masked_classifier(
+            keras,
+            keras.layers.TimeDistributed(keras.layers.Dense(UNITS, activation="tanh")),
+            keras.layers.LSTM(UNITS, return_sequences=True),
+            keras.layers.TimeDistributed(keras.layers.Dense(UNITS, activation="softmax")),
+        ),
+        MASKED_TOKENS,
+        STEP_ONE_HOT,
+        CATEGORICAL,
+    ),
+    "time_distributed_windows": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Reshape((3, 2, FEATURES)),
+            keras.layers.TimeDistributed(keras.layers.Conv1D(UNITS, 2, padding="same", activation="relu")),
+            keras.layers.TimeDistributed(keras.layers.GRU(UNITS, return_sequences=True)),
+            keras.layers.TimeDistributed(keras.layers.GlobalMaxPooling1D()),
+            keras.layers.LSTM(UNITS),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
+    "time_distributed_lstm": Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Reshape((3, 2, FEATURES)),
+            keras.layers.Masking(),
+            keras.layers.TimeDistributed(keras.layers.Bidirectional(keras.layers.LSTM(UNITS))),
+            keras.layers.TimeDistributed(keras.layers.LayerNormalization()),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+    ),
     # Sizes beside every tile edge, and the program at its real width: too large to store.
     "odd_sizes": Case(
         lambda keras: [
@@ -862,6 +947,196 @@ for _name, (_class, _options) in _OPTIMIZERS.items():
         CATEGORICAL,
         lambda keras, _class=_class, _options=_options: getattr(keras.optimizers, _class)(**_options),
         steps=20,
+    )
+
+# A regularizer and a constraint of every kind, on every kind of weight.
+_HELD: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
+    "dense": ("Dense", {"units": 4}, {"kernel": "L1L2", "bias": "L1"}),
+    "dense_rows": ("Dense", {"units": 4}, {"kernel": "OrthogonalRegularizer", "bias": "NonNeg"}),
+    "dense_columns": ("Dense", {"units": 4}, {"kernel": "columns"}),
+    "dense_norm": ("Dense", {"units": 4}, {"kernel": "MinMaxNorm", "bias": "UnitNorm"}),
+    "conv1d": ("Conv1D", {"filters": 4, "kernel_size": 3}, {"kernel": "L2", "bias": "L1"}),
+    "conv1d_norm": ("Conv1D", {"filters": 4, "kernel_size": 3}, {"kernel": "axes", "bias": "NonNeg"}),
+    "prelu": ("PReLU", {}, {"alpha": "L2"}),
+    "prelu_positive": ("PReLU", {}, {"alpha": "NonNeg"}),
+    "layer_normalization": ("LayerNormalization", {}, {"gamma": "L2", "beta": "L1"}),
+    "layer_normalization_norm": ("LayerNormalization", {}, {"gamma": "NonNeg", "beta": "UnitNorm"}),
+    "batch_normalization": ("BatchNormalization", {}, {"gamma": "L2", "beta": "L1"}),
+    "batch_normalization_norm": ("BatchNormalization", {}, {"gamma": "NonNeg", "beta": "UnitNorm"}),
+    "frozen": ("Dense", {"units": 4, "trainable": False}, {"kernel": "L2", "bias": "UnitNorm"}),
+    **{
+        f"{layer.lower()}_{kind}": (layer, {"units": UNITS, "return_sequences": True}, held)
+        for layer in ("LSTM", "GRU", "SimpleRNN")
+        for kind, held in {
+            "penalties": {"kernel": "L2", "recurrent": "OrthogonalRegularizer", "bias": "L1"},
+            "norms": {"kernel": "MaxNorm", "recurrent": "UnitNorm", "bias": "NonNeg"},
+        }.items()
+    },
+}
+_HOLDING: dict[str, dict[str, Any]] = {
+    "L1": {"l1": 0.05},
+    "L2": {"l2": 0.1},
+    "L1L2": {"l1": 0.02, "l2": 0.03},
+    "OrthogonalRegularizer": {"factor": 0.2},
+    "columns": {"factor": 0.2, "mode": "columns"},
+    "MaxNorm": {"max_value": 0.5},
+    "axes": {"max_value": 0.6, "axis": [0, 1]},
+    "MinMaxNorm": {"min_value": 0.3, "max_value": 0.8, "rate": 0.5, "axis": 1},
+    "UnitNorm": {},
+    "NonNeg": {},
+}
+
+
+def _held(keras: Any, weights: dict[str, str]) -> dict[str, Any]:
+    """The arguments that hold weights to something."""
+    arguments = {}
+    for weight, kind in weights.items():
+        class_name = {"columns": "OrthogonalRegularizer", "axes": "MaxNorm"}.get(kind, kind)
+        module, role = (
+            (keras.regularizers, "regularizer")
+            if hasattr(keras.regularizers, class_name)
+            else (keras.constraints, "constraint")
+        )
+        arguments[f"{weight}_{role}"] = getattr(module, class_name)(**_HOLDING[kind])
+    return arguments
+
+
+for _name, (_class, _options, _weights) in _HELD.items():
+    CASES[f"held_{_name}"] = Case(
+        lambda keras, _class=_class, _options=_options, _weights=_weights: [
+            keras.layers.Input((STEPS, FEATURES)),
+            getattr(keras.layers, _class)(**_options, **_held(keras, _weights)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+        steps=10,
+    )
+for _name, _options in {
+    "ema": {"use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2, "weight_decay": 0.01, "clipnorm": 0.3},
+    "accumulated": {"gradient_accumulation_steps": 2},
+}.items():
+    CASES[f"optimizer_held_{_name}"] = Case(
+        lambda keras: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.LSTM(UNITS, **_held(keras, {"kernel": "L2", "recurrent": "MaxNorm", "bias": "NonNeg"})),
+            keras.layers.Dense(2, **_held(keras, {"kernel": "UnitNorm", "bias": "L1"})),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+        lambda keras, _options=_options: keras.optimizers.SGD(0.05, **_options),
+        steps=10,
+    )
+# Activations that only the input tells the slope of, and layers that scale.
+for _name in [
+    "gelu",
+    "hard_shrink",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu6",
+    "silu",
+    "soft_shrink",
+    "softplus",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "tanh_shrink",
+    "celu",
+]:
+    CASES[f"activation_{_name}"] = Case(
+        lambda keras, _name=_name: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Dense(5, activation=_name),
+            keras.layers.Conv1D(4, 3, activation=_name),
+            keras.layers.Activation(_name),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+        steps=10,
+    )
+for _name, _class, _options in (
+    ("normalization", "Normalization", {"mean": [0.5, -1.0, 2.0], "variance": [1.0, 4.0, 0.25]}),
+    ("normalization_steps", "Normalization", {"axis": (1, 2), "mean": [[0.5]] * STEPS, "variance": [[4.0]] * STEPS}),
+    ("normalization_inverted", "Normalization", {"axis": None, "mean": 0.5, "variance": 4.0, "invert": True}),
+    ("unit_normalization", "UnitNormalization", {}),
+    ("unit_normalization_axes", "UnitNormalization", {"axis": [1, 2]}),
+    ("rms_normalization", "RMSNormalization", {"epsilon": 0.01}),
+    ("rms_normalization_axes", "RMSNormalization", {"axis": [-1, -2]}),
+):
+    CASES[_name] = Case(
+        lambda keras, _class=_class, _options=_options: [
+            keras.layers.Input((STEPS, FEATURES)),
+            keras.layers.Dense(FEATURES),
+            getattr(keras.layers, _class)(**_options),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ],
+        SERIES,
+        TARGETS,
+        MSE,
+        steps=10,
+    )
+CASES["softmax_over_steps"] = Case(
+    lambda keras: [
+        keras.layers.Input((STEPS, FEATURES)),
+        keras.layers.Dense(FEATURES, activation="tanh"),
+        keras.layers.Softmax(axis=1),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2),
+    ],
+    SERIES,
+    TARGETS,
+    MSE,
+    steps=10,
+)
+# Penalties on outputs.
+CASES["activity"] = Case(
+    lambda keras: [
+        keras.layers.Input((STEPS, FEATURES)),
+        keras.layers.ActivityRegularization(0.1, 0.2),
+        keras.layers.Dense(4, activation="tanh", activity_regularizer=keras.regularizers.L1L2(0.1, 0.3)),
+        keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True), activity_regularizer="l2"),
+        keras.layers.GRU(3, activity_regularizer=keras.regularizers.L1(0.2)),
+        keras.layers.Dense(2, activity_regularizer="l2"),
+    ],
+    SERIES,
+    TARGETS,
+    MSE,
+    steps=20,
+)
+CASES["activity_masked"] = Case(
+    lambda keras: [
+        _embed(keras, mask_zero=True, activity_regularizer="l1"),
+        keras.layers.LSTM(UNITS, return_sequences=True, activity_regularizer="l2"),
+        keras.layers.SimpleRNN(UNITS),
+        keras.layers.Dense(CLASSES, activation="softmax", activity_regularizer=keras.regularizers.L2(0.5)),
+    ],
+    MASKED_TOKENS,
+    ONE_HOT,
+    CATEGORICAL,
+    steps=20,
+)
+for _name, _kind in {"penalty": "L2", "norm": "MaxNorm"}.items():
+    CASES[f"held_embedding_{_name}"] = Case(
+        lambda keras, _kind=_kind: [
+            _embed(keras, mask_zero=True, **_held(keras, {"embeddings": _kind})),
+            keras.layers.Bidirectional(keras.layers.LSTM(UNITS, **_held(keras, {"kernel": "L2", "bias": "NonNeg"}))),
+            keras.layers.Dense(2),
+        ],
+        MASKED_TOKENS,
+        TARGETS,
+        MSE,
+        steps=10,
     )
 
 

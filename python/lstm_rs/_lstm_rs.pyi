@@ -9,19 +9,23 @@ from numpy.typing import NDArray
 __all__ = [
     "Engine",
     "Stream",
+    "Vectorizer",
     "__version__",
     "activate",
     "activation_names",
     "available_isas",
+    "constrained",
     "fma_peak",
     "initialize",
     "isa",
     "load_tensors",
+    "loss_gradient",
     "loss_value",
     "loss_values",
     "metric_result",
     "metric_totals",
     "num_threads",
+    "regularizer_value",
     "save_tensors",
     "set_num_threads",
 ]
@@ -55,6 +59,12 @@ def activate(name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
 def initialize(initializer: str, shape: Sequence[int], seed: int, stream: int) -> NDArray[np.float32]:
     """Draws a weight from an initializer's JSON (`{"class_name", "config"}`)."""
 
+def regularizer_value(regularizer: str, x: NDArray[np.float32]) -> float:
+    """The penalty of a regularizer, given as JSON, on an array."""
+
+def constrained(constraint: str, w: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a constraint, given as JSON, makes of an array."""
+
 def loss_value(
     loss: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
 ) -> float:
@@ -62,6 +72,9 @@ def loss_value(
 
 def loss_values(loss: str, y_true: _Values, y_pred: NDArray[np.float32]) -> NDArray[np.float32]:
     """The values of a loss, given as JSON, for each row along the last axis, not reduced: one flat array."""
+
+def loss_gradient(loss: str, y_true: _Values, y_pred: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The gradient of the sum of a loss' values, given as JSON, by the predictions, in their shape."""
 
 def metric_totals(
     metric: str, y_true: _Values, y_pred: NDArray[np.float32], sample_weight: NDArray[np.float32] | None
@@ -118,8 +131,8 @@ class Engine:
         """Sets loss, metrics and optimizer.
 
         config: JSON `{"optimizer": OBJ, "loss": [OBJ], "loss_weights": [NUMBER], "metrics": [[OBJ]],
-        "weighted_metrics": [[OBJ]]}`; OBJ is `{"class_name", "config"}` as Keras serialises it, lists have one entry an
-        output of the model.
+        "weighted_metrics": [[OBJ]], "skip_nan": BOOL}`; OBJ is `{"class_name", "config"}` as Keras serialises it, lists
+        have one entry an output of the model. A loss of the class `Own` is what `begin` and `end` are for.
         """
 
     def train_step(
@@ -144,6 +157,23 @@ class Engine:
         reset: bool = False,
     ) -> list[float]:
         """Loss and metrics of the rows named, without learning; arguments and results as `train_step`."""
+
+    def begin(
+        self,
+        x: Sequence[_Values],
+        y: Sequence[_Values],
+        sample_weight: Sequence[NDArray[np.float32] | None],
+        rows: NDArray[np.int64] | None,
+        training: bool,
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.uint8] | None]]:
+        """The first half of a step, for losses of the class `Own`: each output's predictions and mask, a flat array."""
+
+    def end(self, own: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]] | None]) -> list[float]:
+        """The second half; returns `results()`.
+
+        own: for each output None, or for a loss of the class `Own` its values and the gradient of their sum by the
+        predictions.
+        """
 
     def evaluate(
         self,
@@ -170,6 +200,15 @@ class Engine:
         sample_weight: Sequence[NDArray[np.float32] | None],
     ) -> list[NDArray[np.float32]]:
         """The loss' gradient for each weight, in `weights` order; nothing is updated."""
+
+    def begin_sequences(self, batch_size: int) -> None:
+        """Has the stateful layers begin new sequences, this many side by side."""
+
+    def kept_states(self, layer: str) -> list[NDArray[np.float32]]:
+        """Copies of the states that a stateful layer goes on from, (batch_size, units) each; else an empty list."""
+
+    def keep_states(self, layer: str, states: Sequence[NDArray[np.float32]]) -> None:
+        """Has a stateful layer go on from other states, and with their batch size."""
 
     def stream(self, batch_size: int) -> Stream:
         """Sequences that go through the network one step at a time, this many side by side."""
@@ -221,3 +260,32 @@ class Stream:
     @property
     def batch_size(self) -> int:
         """How many sequences go through side by side."""
+
+@final
+class Vectorizer:
+    """Texts to tokens, and tokens to numbers. Texts come in a flat list, `width` of them making a document."""
+
+    def __new__(cls, lower: bool, strip: bool, split: str | None, ngrams: Sequence[int]) -> Vectorizer:
+        """Says how texts become tokens.
+
+        lower: ASCII letters become small. strip: ASCII punctuation goes. split: `whitespace`, `character`, or None.
+        ngrams: how many tokens make one, all these in turn; empty for single ones.
+        """
+
+    def reset(self) -> None:
+        """Forgets what was counted."""
+
+    def count(self, texts: Sequence[str], width: int) -> None:
+        """Counts the tokens of documents."""
+
+    def counted(self) -> tuple[list[tuple[str, int]], int]:
+        """Tokens, most frequent first, each with its number of documents; and how many documents there were."""
+
+    def set_vocabulary(self, tokens: Sequence[str], first: int, unknown: int) -> None:
+        """Numbers the tokens from `first` on; all others have the number `unknown`."""
+
+    def lookup(self, texts: Sequence[str], width: int, length: int | None) -> NDArray[np.int64]:
+        """The numbers of each document's tokens, 0 for an empty one, cut or filled up with 0 to one length."""
+
+    def bags(self, texts: Sequence[str], width: int, depth: int) -> NDArray[np.int64]:
+        """How often each number below `depth` stands in each document; empty tokens are left out."""

@@ -155,3 +155,49 @@ def evaluation_masked(keras: Any) -> Any:
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     labels = (MASKED_TOKENS + 1) % 3
     return plain(model.evaluate(MASKED_TOKENS, labels, verbose=0, batch_size=2))
+
+
+@fact
+def penalties(keras: Any) -> Any:
+    """What regularizers add: to the loss, not to the metrics; once a batch, whatever the samples weigh."""
+    model = keras.models.Sequential(
+        [
+            keras.layers.Embedding(11, 3, embeddings_regularizer="l2"),
+            keras.layers.LSTM(4, recurrent_regularizer=keras.regularizers.L1(0.02), kernel_constraint="max_norm"),
+            keras.layers.Dense(3, activation="softmax", bias_regularizer="l1"),
+        ]
+    )
+    model.build((None, 6))
+    model.set_weights(random_weights("penalties", [weight.shape for weight in model.get_weights()]))
+    model.compile(**categorical(keras))
+    x, labels = data()
+    y = np.eye(3, dtype=np.float32)[labels]
+    weights = np.linspace(0.0, 2.0, len(x))
+    history = model.fit(
+        x, y, sample_weight=weights, batch_size=8, epochs=2, shuffle=False, verbose=0, validation_data=(x, y, weights)
+    )
+    return [told(history), plain(model.evaluate(x, y, batch_size=8, verbose=0)), plain(model.test_on_batch(x, y))]
+
+
+@fact
+def held_weights(keras: Any) -> Any:
+    """How layers describe what holds their weights, and which names stand for what."""
+    regularizers, constraints = keras.regularizers, keras.constraints
+    layer = keras.layers.LSTM(
+        4,
+        kernel_regularizer="l2",
+        recurrent_regularizer=regularizers.L2(0.5),
+        bias_regularizer={"class_name": "L1L2", "config": {"l1": 0.25, "l2": 0.5}},
+        kernel_constraint="max_norm",
+        recurrent_constraint=constraints.MinMaxNorm(0.25, 2.0, rate=0.5, axis=1),
+        bias_constraint="non_neg",
+    )
+    config = layer.get_config()
+    twin = type(layer).from_config(config).get_config()
+    names = [key for key in config if key.endswith(("_regularizer", "_constraint"))]
+    return [
+        {key: plain(config[key]) for key in names},
+        twin == config,
+        [type(regularizers.get(name)).__name__ for name in ("l1", "l2", "L1L2", "OrthogonalRegularizer", None)],
+        [type(constraints.get(name)).__name__ for name in ("max_norm", "unit_norm", "MinMaxNorm", "non_neg", None)],
+    ]

@@ -241,12 +241,65 @@ def test_freezing(rng: np.random.Generator) -> None:
     assert len(model.trainable_weights) == 14
 
 
-def test_one_half_frozen_is_refused() -> None:
-    """By name, before anything is trained."""
-    layer = layers.Bidirectional(layers.LSTM(2), name="reader")
-    layer.forward_layer.trainable = False
-    with pytest.raises(NotImplementedError, match=r"reader.*trainable"):
-        tf.keras.Sequential([layers.Input((4, 2)), layer])
+@pytest.mark.parametrize("frozen", ["forward_layer", "backward_layer"])
+def test_one_half_frozen(frozen: str, rng: np.random.Generator) -> None:
+    """The other half learns."""
+    model, x, y = trainable(rng)
+    layer = model.get_layer("reader")
+    half = getattr(layer, frozen)
+    half.trainable = False
+    model.compile("adam", "mse")
+    assert [len(layer.trainable_weights), len(layer.non_trainable_weights)] == [3, 3]
+    assert {weight.path for weight in layer.non_trainable_weights} == {weight.path for weight in half.weights}
+    before = layer.get_weights()
+    model.fit(x, y, verbose=0)
+    same = [np.array_equal(old, new) for old, new in zip(before, layer.get_weights(), strict=True)]
+    assert same == ([True] * 3 + [False] * 3 if frozen == "forward_layer" else [False] * 3 + [True] * 3)
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize("merge_mode", ["concat", "sum", None])
+def test_states(cell: str, merge_mode: str | None, rng: np.random.Generator) -> None:
+    """Outputs, then the forward layer's states, then the backward layer's; a call goes on from them."""
+    x = rng.normal(size=(4, 5, 3)).astype(np.float32)
+    both = layers.Bidirectional(getattr(layers, cell)(2, return_state=True), merge_mode=merge_mode)
+    first = both(x)
+    outputs, states = (1, first[1:]) if merge_mode else (2, first[2:])
+    assert [array.shape for array in first] == [
+        tuple(4 if size is None else size for size in shape) for shape in both.compute_output_shape((None, 5, 3))
+    ]
+    halves = []
+    for half, own in (
+        (both.forward_layer, states[: len(states) // 2]),
+        (both.backward_layer, states[len(states) // 2 :]),
+    ):
+        alone = half.copied(name="alone")
+        alone(x)
+        alone.set_weights(half.get_weights())
+        given = alone(x)
+        for got, expected in zip(own, given[1:], strict=True):
+            np.testing.assert_allclose(got, expected, atol=1e-6)
+        halves.append(alone(x, initial_state=own)[0])
+    second = both(x, initial_state=states)
+    expected = [MERGED[merge_mode](*halves)] if merge_mode else halves
+    for got, wanted in zip(second[:outputs], expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+    with pytest.raises(ValueError, match="initial_state must be"):
+        both(x, initial_state=states[:1])
+
+
+def test_both_outputs_keep_the_mask() -> None:
+    """With `merge_mode=None`, layers behind either output leave masked steps out."""
+    ids = np.array([[1, 2, 0, 0], [3, 0, 1, 0]], np.int32)
+    entry = tf.keras.Input((None,), dtype="int32")
+    words = layers.Embedding(5, 3, mask_zero=True)(entry)
+    both = layers.Bidirectional(layers.GRU(2, return_sequences=True), merge_mode=None)
+    steps = both(words)
+    last = [layers.LSTM(2)(step) for step in steps]
+    model = tf.keras.Model(entry, last)
+    longer = np.concatenate([ids, np.zeros((2, 3), np.int32)], axis=1)
+    for got, expected in zip(model.predict(longer, verbose=0), model.predict(ids, verbose=0), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -284,9 +337,16 @@ def test_what_is_copied() -> None:
         (lambda: layers.Bidirectional(layers.LSTMCell(3)), ValueError, "`layer`.*LSTMCell"),
         (lambda: layers.Bidirectional(layers.LSTM(3), backward_layer=5), ValueError, "`backward_layer`.*5"),
         (lambda: layers.Bidirectional(layers.LSTM(3), merge_mode="add"), ValueError, "merge mode.*add.*sum"),
-        (lambda: layers.Bidirectional(layers.LSTM(3), merge_mode=None), NotImplementedError, "merge_mode=None"),
-        (lambda: layers.Bidirectional(layers.LSTM(3), weights=[1]), NotImplementedError, "weights"),
-        (lambda: layers.Bidirectional(layers.LSTM(3, return_state=True)), NotImplementedError, "return_state"),
+        (
+            lambda: layers.Bidirectional(layers.RNN([layers.LSTMCell(3), layers.GRUCell(3)])),
+            NotImplementedError,
+            "several cells",
+        ),
+        (
+            lambda: tf.keras.Sequential([layers.Input((4, 2)), layers.Bidirectional(layers.LSTM(3), merge_mode=None)]),
+            ValueError,
+            "several inputs or outputs",
+        ),
         (lambda: layers.Bidirectional(layers.LSTM(3, go_backwards=True)), ValueError, "go_backwards"),
         (
             lambda: layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3)),

@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_refused(cls: Any) -> None:
         ({"units": 3, "dropout": "half"}, ValueError, "dropout"),
         ({"units": 3, "seed": 1.5}, ValueError, "seed"),
         ({"units": 3, "activation": "swoosh"}, ValueError, "swoosh"),
-        ({"units": 3, "kernel_regularizer": "l2"}, NotImplementedError, "kernel_regularizer"),
+        ({"units": 3, "kernel_regularizer": "l9"}, ValueError, "regularizer.*l9"),
         ({"units": 3, "zoom": 1}, ValueError, "zoom"),
     ]:
         with pytest.raises(error, match=word):
@@ -150,13 +150,16 @@ def test_what_does_not_fit_is_refused(cls: Any) -> None:
 
 @pytest.mark.parametrize("option", ["dropout", "recurrent_dropout"])
 def test_a_rate_of_one(option: str) -> None:
-    """Drops nothing in a GRU; Keras' SimpleRNN drops everything, which is refused."""
+    """Drops nothing in a GRU and everything in a SimpleRNN, as in Keras; prediction drops nothing anyway."""
     with pytest.warns(UserWarning, match="drops nothing"):
         model = regression("GRU", **{option: 1.0})
     assert losses(model) == losses(regression("GRU"))
-    for cls in (layers.SimpleRNN, layers.SimpleRNNCell):
-        with pytest.raises(NotImplementedError, match=f"`{option}`.*below 1"):
-            cls(3, **{option: 1.0})
+    with pytest.warns(UserWarning, match="drops everything"):
+        model = regression("SimpleRNN", **{option: 1.0})
+    before = model.get_weights()
+    losses(model)
+    same = [np.array_equal(old, new) for old, new in zip(before, model.get_weights(), strict=True)]
+    assert same[:3] == ([True, False, False] if option == "dropout" else [False, True, False])
 
 
 def test_layers_and_cells_that_hold_their_arguments() -> None:
@@ -169,3 +172,15 @@ def test_layers_and_cells_that_hold_their_arguments() -> None:
     assert layers.SimpleRNN(5, "relu").cell.state_size == 5
     copy = layers.deserialize(layers.serialize(layer))
     assert copy.get_config() == layer.get_config()
+
+
+def test_initial_states_are_zeros() -> None:
+    """As many arrays as a cell has states, in a list; of several cells a list of lists."""
+    layers = tf.keras.layers
+    lstm, gru = layers.LSTMCell(3), layers.GRUCell(2)
+    shapes = [state.shape for state in lstm.get_initial_state(4)]
+    assert shapes == [(4, 3), (4, 3)]
+    assert [state.shape for state in layers.RNN(gru).get_initial_state(4)] == [(4, 2)]
+    both = layers.StackedRNNCells([lstm, gru]).get_initial_state(4)
+    assert [[state.shape for state in states] for states in both] == [[(4, 3), (4, 3)], [(4, 2)]]
+    assert not any(state.any() for states in both for state in states)

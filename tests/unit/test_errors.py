@@ -378,17 +378,17 @@ def test_warnings_point_to_the_users_line() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda k: k.layers.StackedRNNCells, AttributeError, ("keras.layers", "'StackedRNNCells'", "LSTMCell")),
+        (lambda k: k.layers.ConvLSTM1D, AttributeError, ("keras.layers", "'ConvLSTM1D'", "LSTMCell")),
         (lambda k: k.optimizers.Ftrl, AttributeError, ("keras.optimizers", "'Ftrl'", "RMSprop")),
         (lambda k: k.applications, AttributeError, ("keras", "'applications'", "Sequential")),
-        (lambda k: k.layers.LSTMCell(4, bias_constraint="x"), NotImplementedError, ("LSTMCell", "bias_constraint")),
+        (lambda k: k.layers.LSTMCell(4, bias_constraint="x"), ValueError, ("constraint", "'x'", "MaxNorm")),
     ],
 )
 def test_names_and_arguments_that_are_not_there(make: Any, error: type[Exception], words: tuple[str, ...]) -> None:
     """The message lists what is."""
     with pytest.raises(error, match=says(*words)):
         make(tf.keras)
-    assert not hasattr(tf.keras.layers, "StackedRNNCells")
+    assert not hasattr(tf.keras.layers, "ConvLSTM1D")
 
 
 def test_hints(program: Callable[..., Any]) -> None:

@@ -136,7 +136,6 @@ def test_arguments_that_are_wrong(make: Any, message: str) -> None:
         (lambda: layers.MaxPooling1D(data_format="channels_first"), "channels_first"),
         (lambda: layers.Conv1D(4, 3, data_format="channels_first"), "channels_first"),
         (lambda: layers.Conv1D(4, 3, groups=2), "groups"),
-        (lambda: layers.Conv1D(4, 3, kernel_regularizer="l2"), "kernel_regularizer"),
     ],
 )
 def test_arguments_that_come_later(make: Any, message: str) -> None:

@@ -127,10 +127,19 @@ def test_wrong_arguments_are_named(make: Callable[[], Any], argument: str) -> No
         make()
 
 
-def test_loss_scale_factor_is_refused() -> None:
-    """What is not done says so."""
-    with pytest.raises(NotImplementedError, match="loss_scale_factor"):
-        optimizers.Adam(loss_scale_factor=2.0)
+def test_loss_scale_factor_changes_nothing(program: Callable[..., Any], data: tuple[np.ndarray, np.ndarray]) -> None:
+    """Keras scales the loss up and the gradients down again, which float32 does not need."""
+    weights = []
+    for factor in (None, 8.0):
+        optimizer = tf.keras.optimizers.Adam(0.05, loss_scale_factor=factor)
+        assert optimizer.get_config()["loss_scale_factor"] == factor
+        model = program(optimizer=optimizer)
+        model.fit(*data, epochs=2, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for plain, scaled in zip(*weights, strict=True):
+        np.testing.assert_array_equal(plain, scaled)
+    with pytest.raises((TypeError, ValueError), match="loss_scale_factor"):
+        tf.keras.optimizers.Adam(loss_scale_factor="large")
 
 
 def test_fit_ends_with_the_average() -> None:

@@ -4,6 +4,7 @@ from lstm_rs.keras import (
     activations,
     backend,
     callbacks,
+    constraints,
     initializers,
     layers,
     losses,
@@ -11,6 +12,7 @@ from lstm_rs.keras import (
     models,
     optimizers,
     preprocessing,
+    regularizers,
     saving,
     utils,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "constraints",
     "initializers",
     "layers",
     "losses",
@@ -39,6 +42,7 @@ __all__ = [
     "models",
     "optimizers",
     "preprocessing",
+    "regularizers",
     "saving",
     "utils",
 ]

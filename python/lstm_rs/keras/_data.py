@@ -156,14 +156,15 @@ def as_input(data: Any, dtype: str, expected: Shape, layer: str) -> Values:
     return x
 
 
-def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
+def as_target(data: Any, output: Shape, sparse: bool, loss: str, skip_nan: bool = False) -> Values:
     """`y` as the loss reads it.
 
     For a sparse loss: class numbers in the output's shape without its last axis, a last axis of size 1 being dropped.
-    For others: float32 in the output's shape, a missing last axis of size 1 being added.
+    For others: float32 in the output's shape, a missing last axis of size 1 being added. With `skip_nan`, class numbers
+    may be NaN.
     """
     if sparse:
-        ids = as_ids(data, "y", f"The loss '{loss}'")
+        ids = _ids_or_nan(data) if skip_nan else as_ids(data, "y", f"The loss '{loss}'")
         if ids.ndim == len(output) and ids.shape[-1] == 1:
             ids = ids[..., 0]
         if not _matches(ids.shape, output[:-1]):
@@ -177,10 +178,7 @@ def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
         return ids
     y = as_floats(data, "y")
     shape = y.shape
-    if y.ndim == len(output) - 1 and output[-1] == 1:
-        y = y[..., np.newaxis]
-    elif y.ndim == len(output) + 1 and y.shape[-1] == 1:
-        y = y[..., 0]
+    y = with_last_axis(y, output)
     if not _matches(y.shape, output):
         hint = _step_hint(len(shape), len(output))
         if len(shape) < len(output) and loss.startswith("categorical"):
@@ -189,6 +187,21 @@ def as_target(data: Any, output: Shape, sparse: bool, loss: str) -> Values:
             hint = f" One number a sample needs an output of one unit; the last layer has {output[-1]}."
         raise ValueError(f"The loss '{loss}' expects targets of shape {output}. Received: y.shape={shape}.{hint}")
     return y
+
+
+def with_last_axis(y: Array, output: Shape) -> Array:
+    """Targets with as many axes as the output, where an axis of size 1 at the end is missing or too many."""
+    if y.ndim == len(output) - 1 and output[-1] == 1:
+        return y[..., np.newaxis]
+    return y[..., 0] if y.ndim == len(output) + 1 and y.shape[-1] == 1 else y
+
+
+def _ids_or_nan(data: Any) -> Values:
+    """Class numbers; as floats where some are NaN."""
+    array = as_array(data, "y")
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        return np.trunc(as_floats(array, "y"))
+    return as_ids(array, "y", "The loss")
 
 
 def _step_hint(axes: int, wanted: int) -> str:
@@ -215,7 +228,8 @@ def class_weights(y: Values, sparse: bool, class_weight: Mapping[int, float]) ->
         labels = y[..., 0] if y.shape[-1] == 1 else y.argmax(axis=-1)
     if labels.ndim > 2:
         raise ValueError(f"`class_weight` needs one class a sample, or one a step. Received: y.shape={y.shape}")
-    classes, which = np.unique(np.round(labels).astype(np.int64), return_inverse=True)
+    # A NaN, where those are skipped, counts nothing in any case.
+    classes, which = np.unique(np.nan_to_num(np.round(labels)).astype(np.int64), return_inverse=True)
     table = np.array([class_weight.get(int(label), 1.0) for label in classes], dtype=np.float32)
     # Before NumPy 2.0 the inverse is flat.
     return np.ascontiguousarray(table[which].reshape(labels.shape))

@@ -99,6 +99,17 @@ def interpret(identifier: Any, known: Mapping[str, Any], kind: str, also: Iterab
     return found
 
 
+def described(identifier: Any, known: Mapping[str, Any], kind: str) -> Any:
+    """What a name, a class or a configuration stands for, made without arguments; an object stands for itself."""
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier, known, kind)
+    if isinstance(identifier, str):
+        if identifier not in known:
+            raise unknown(kind, identifier, known)
+        identifier = known[identifier]
+    return identifier() if isinstance(identifier, type) else identifier
+
+
 def numpy_value(value: Any) -> Any:
     """Undoes what `serialize_value` does to an array."""
     if isinstance(value, Mapping) and value.get("class_name") == "__numpy__":

@@ -11,6 +11,7 @@
 //! | [`network`] | from Keras' description of a model to a plan, and its run |
 //! | [`training`] | losses, metrics, optimizers, the train step |
 //! | [`formats`] | files |
+//! | [`text`] | from texts to numbers |
 //!
 //! [`error`] is everyone's. `unsafe` lives in [`simd`], [`kernels`] and the team of [`parallel`] alone; the rest forbids it.
 
@@ -25,6 +26,8 @@ pub mod layers;
 pub mod network;
 pub mod parallel;
 pub mod simd;
+#[forbid(unsafe_code)]
+pub mod text;
 #[forbid(unsafe_code)]
 pub mod training;
 

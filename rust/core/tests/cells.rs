@@ -143,7 +143,11 @@ fn embedding(vocabulary: usize, dimensions: usize, mask_zero: bool) -> Value {
 }
 
 fn sequential(layers: &[Value]) -> String {
-    let mut all = vec![json!({"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [null, null]}})];
+    sequential_of(&json!([null, null]), layers)
+}
+
+fn sequential_of(batch_shape: &Value, layers: &[Value]) -> String {
+    let mut all = vec![json!({"class_name": "InputLayer", "config": {"name": "input", "batch_shape": batch_shape}})];
     all.extend_from_slice(layers);
     json!({"class_name": "Sequential", "config": {"name": "model", "layers": all}}).to_string()
 }
@@ -389,6 +393,218 @@ fn both_directions_of_different_cells() {
             });
         }
     }
+}
+
+/// Rows of sequences with their steps in the other order.
+fn turned<T: Clone>(values: &[T], steps: usize, width: usize) -> Vec<T> {
+    values
+        .chunks(steps * width)
+        .flat_map(|rows| rows.chunks(width).rev().flatten().cloned().collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn cells_above_cells() {
+    let (batch, steps, inputs, units) = (4, 5, 3, 4);
+    let mut ids = different_ids(batch * steps);
+    for masked in [1, 4, 5, 6, 13, 14] {
+        ids[masked] = 0;
+    }
+    let mask: Vec<bool> = ids.iter().map(|&id| id != 0).collect();
+    for isa in Isa::available() {
+        for (first, second) in [(Kind::Gru(true), Kind::Simple), (Kind::Simple, Kind::Gru(false))] {
+            for (go_backwards, sequences, masked) in [(false, true, true), (true, true, true), (true, false, false)] {
+                let (lower, upper) = (Cell::new(first, units), Cell::new(second, 5));
+                let cells = [&lower, &upper].map(|cell| {
+                    let mut config = cell.config();
+                    config["name"] = json!(format!("cell_{}", cell.units));
+                    json!({"class_name": format!("{}Cell", cell.class()), "config": config})
+                });
+                let stack = json!({"class_name": "RNN", "config": {"name": "rnn", "return_sequences": sequences,
+                    "go_backwards": go_backwards,
+                    "cell": {"class_name": "StackedRNNCells", "config": {"name": "cells", "cells": cells}}}});
+                let model = sequential(&[embedding(batch * steps + 1, inputs, masked), stack]);
+                let shape: &[usize] = if sequences { &[batch, steps, 5] } else { &[batch, 5] };
+                let y = Random(5).floats(shape.iter().product());
+                let engine = engine(isa, &model, &[array(&[batch, steps], ids.clone())], &[array(shape, y.clone())]);
+                check(&format!("{} {go_backwards} {sequences}", isa.name()), &engine, |w| {
+                    let (mut x, mut read) = (lookup(&w[0], &ids, inputs), mask.clone());
+                    if go_backwards {
+                        (x, read) = (turned(&x, steps, inputs), turned(&mask, steps, 1));
+                    }
+                    let read = masked.then_some(&read[..]);
+                    let (between, _) = lower.run(&w[1..4], &x, (batch, steps, inputs), read, None);
+                    let (outputs, last) = upper.run(&w[4..7], &between, (batch, steps, units), read, None);
+                    if !sequences {
+                        return mean_squares(&last, &y);
+                    }
+                    // The loss leaves out what the input's mask names, whichever way the layer goes.
+                    let all = outputs.chunks(5).zip(y.chunks(5)).zip(&mask);
+                    let rows: Vec<_> = all.filter(|(_, counts)| !masked || **counts).collect();
+                    rows.iter().map(|((p, y), _)| mean_squares(p, y)).sum::<f64>() / rows.len() as f64
+                });
+            }
+        }
+    }
+}
+
+/// Two outputs and the states of both directions, from which two others start.
+#[test]
+fn both_directions_with_states() {
+    let (batch, steps, inputs, units) = (3, 4, 3, 4);
+    let ids = different_ids(batch * steps);
+    let tensor = |layer: &str, output: usize| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, output]}});
+    let placed = |mut layer: Value, name: &str, node: Value| {
+        layer["config"]["name"] = json!(name);
+        layer["name"] = json!(name);
+        layer["inbound_nodes"] = json!([node]);
+        layer
+    };
+    let (y1, y2) = (Random(1).floats(batch * units), Random(2).floats(batch * steps * 2 * units));
+    for isa in Isa::available() {
+        for kind in KINDS {
+            let (there, back) = (Cell::new(kind, units), Cell { go_backwards: true, ..Cell::new(kind, units) });
+            let both = |sequences: bool, return_state: bool, merge_mode: Value| {
+                let halves = [(&there, "forward"), (&back, "backward")].map(|(cell, name)| {
+                    let mut half = cell.layer(name, sequences, false);
+                    half["config"]["return_state"] = json!(return_state);
+                    half
+                });
+                json!({"class_name": "Bidirectional", "config": {"layer": halves[0], "backward_layer": halves[1],
+                    "merge_mode": merge_mode}})
+            };
+            let on_words = json!({"args": [tensor("words", 0)], "kwargs": {}});
+            let from_states = json!({"args": [tensor("words", 0)],
+                "kwargs": {"initial_state": [tensor("reader", 2), tensor("reader", 3)]}});
+            let model = json!({"class_name": "Functional", "config": {
+                "name": "model",
+                "layers": [
+                    {"class_name": "InputLayer", "name": "ids", "inbound_nodes": [],
+                        "config": {"name": "ids", "batch_shape": [null, null]}},
+                    placed(embedding(batch * steps + 1, inputs, false), "words",
+                        json!({"args": [tensor("ids", 0)], "kwargs": {}})),
+                    placed(both(false, true, Value::Null), "reader", on_words),
+                    placed(both(true, false, json!("concat")), "writer", from_states),
+                ],
+                "input_layers": [["ids", 0, 0]],
+                "output_layers": [["reader", 0, 1], ["writer", 0, 0]],
+            }})
+            .to_string();
+            let targets = [array(&[batch, units], y1.clone()), array(&[batch, steps, 2 * units], y2.clone())];
+            let engine = engine(isa, &model, &[array(&[batch, steps], ids.clone())], &targets);
+            check(&format!("{} {}", isa.name(), there.class()), &engine, |w| {
+                let (sizes, x) = ((batch, steps, inputs), lookup(&w[0], &ids, inputs));
+                let (_, forward) = there.run(&w[1..4], &x, sizes, None, None);
+                let (_, backward) = back.run(&w[4..7], &x, sizes, None, None);
+                let (left, _) = there.run(&w[7..10], &x, sizes, None, Some(&forward));
+                let (right, _) = back.run(&w[10..13], &x, sizes, None, Some(&backward));
+                let right = turned(&right, steps, units);
+                let rows = left.chunks(units).zip(right.chunks(units));
+                let written: Vec<f64> = rows.flat_map(|(left, right)| [left, right].concat()).collect();
+                mean_squares(&backward, &y1) + mean_squares(&written, &y2)
+            });
+        }
+    }
+}
+
+/// Words of sentences of texts: an embedding and a recurrence for each sentence, then one over the sentences.
+#[test]
+fn steps_as_samples() {
+    let (batch, time, steps, inputs, units) = (2, 3, 4, 3, 4);
+    let mut ids = different_ids(batch * time * steps);
+    for masked in [1, 5, 6, 7, 11] {
+        ids[masked] = 0;
+    }
+    let mask: Vec<bool> = ids.iter().map(|&id| id != 0).collect();
+    let y = Random(4).floats(batch * units);
+    let distributed =
+        |name: &str, layer: Value| json!({"class_name": "TimeDistributed", "config": {"name": name, "layer": layer}});
+    for isa in Isa::available() {
+        for masked in [false, true] {
+            let (words, texts) = (Cell::new(Kind::Gru(true), units), Cell::new(Kind::Simple, units));
+            let table = embedding(batch * time * steps + 1, inputs, masked);
+            let table = if masked { table } else { distributed("each_word", table) };
+            let sentences = distributed("each_sentence", words.layer("words", false, false));
+            let model =
+                sequential_of(&json!([null, null, null]), &[table, sentences, texts.layer("texts", false, false)]);
+            let x = [array(&[batch, time, steps], ids.clone())];
+            let engine = engine(isa, &model, &x, &[array(&[batch, units], y.clone())]);
+            check(&format!("{} {masked}", isa.name()), &engine, |w| {
+                let x = lookup(&w[0], &ids, inputs);
+                let read = masked.then_some(&mask[..]);
+                let (_, sentences) = words.run(&w[1..4], &x, (batch * time, steps, inputs), read, None);
+                let (_, last) = texts.run(&w[4..7], &sentences, (batch, time, units), None, None);
+                mean_squares(&last, &y)
+            });
+        }
+    }
+}
+
+/// Batches that go on from each other are one longer batch.
+#[test]
+fn states_go_from_batch_to_batch() {
+    let (batch, steps, inputs, units) = (3, 4, 3, 5);
+    let ids = different_ids(batch * 2 * steps);
+    let halves = [0, 1].map(|half| {
+        let rows = ids.chunks(2 * steps).flat_map(|row| row[half * steps..][..steps].to_vec());
+        array(&[batch, steps], rows.collect())
+    });
+    for kind in KINDS {
+        let cell = Cell::new(kind, units);
+        let mut layer = cell.layer("rnn", true, false);
+        layer["config"]["stateful"] = json!(true);
+        let model = sequential(&[embedding(ids.len() + 1, inputs, false), layer]);
+        let mut network = Network::new(&Graph::from_json(&model).unwrap(), &[], 3, Isa::active()).unwrap();
+        let predict = |network: &Network, x: &ArrayD<i32>| network.predict(&[Data::I32(x.view())], batch);
+        let message = predict(&network, &halves[0]).unwrap_err().to_string();
+        assert!(message.contains("rnn") && message.contains("batch_size=0"), "{message}");
+        let weights: Vec<Vec<f64>> =
+            network.weights().map(|(_, w)| w.iter().copied().map(f64::from).collect()).collect();
+        let x = lookup(&weights[0], &ids, inputs);
+        let (expected, last) = cell.run(&weights[1..], &x, (batch, 2 * steps, inputs), None, None);
+        network.begin(batch);
+        for repeat in 0..2 {
+            for (half, x) in halves.iter().enumerate() {
+                let y = predict(&network, x).unwrap().remove(0).into_raw_vec_and_offset().0;
+                let rows = expected.chunks(2 * steps * units);
+                let expected: Vec<f64> =
+                    rows.flat_map(|row| row[half * steps * units..][..steps * units].to_vec()).collect();
+                assert_close(&format!("{} {repeat} {half}", cell.class()), &y, &expected, 1e-5);
+            }
+            let (layer, states) = network.kept_states().remove(0);
+            assert_eq!(layer, "rnn");
+            assert_close("states", states[0].as_slice().unwrap(), &last, 1e-5);
+            if repeat == 0 {
+                network.begin(batch);
+            }
+        }
+        // Gradients change nothing, a training step does.
+        let config = json!({"optimizer": {"class_name": "SGD", "config": {"learning_rate": 0.1}},
+            "loss": [{"class_name": "MeanSquaredError", "config": {}}]});
+        let mut trainer = Trainer::new(&mut network, &TrainerConfig::from_json(&config.to_string()).unwrap()).unwrap();
+        let before = network.kept_states();
+        let (x, y) = ([Data::I32(halves[0].view())], ArrayD::zeros(IxDyn(&[batch, steps, units])));
+        let y = [Data::F32(y.view())];
+        let targets = Targets { y: &y, sample_weight: &[None] };
+        trainer.gradients(&network, &x, targets, Rows::Range(0, batch)).unwrap();
+        assert_eq!(network.kept_states(), before);
+        trainer.train_step(&mut network, &x, targets, Rows::Range(0, batch)).unwrap();
+        assert_ne!(network.kept_states(), before);
+    }
+}
+
+/// A part that is not trained keeps its weights, whatever the others do.
+#[test]
+fn one_half_trained() {
+    let cell = Cell::new(Kind::Gru(true), 3);
+    let mut half = cell.layer("forward", false, false);
+    half["config"]["trainable"] = json!(false);
+    let both = json!({"class_name": "Bidirectional", "config": {"name": "both", "merge_mode": "sum", "layer": half,
+        "backward_layer": Cell { go_backwards: true, ..cell }.layer("backward", false, false)}});
+    let model = sequential(&[embedding(9, 2, false), both]);
+    let network = Network::new(&Graph::from_json(&model).unwrap(), &[], 3, Isa::active()).unwrap();
+    let trained: Vec<_> = network.plan().weights().iter().map(|weight| weight.trainable).collect();
+    assert_eq!(trained, [true, false, false, false, true, true, true]);
 }
 
 /// Sizes of several panels and members: every instruction set agrees with the oracle, every number of threads to the bit.

@@ -5,7 +5,7 @@ mod support;
 
 use lstm_core::layers::{Kind, Tensor};
 use lstm_core::simd::Isa;
-use lstm_core::training::{Labelled, Loss, SampleWeights, Serialised};
+use lstm_core::training::{Labelled, Loss, Own, SampleWeights, Serialised};
 use serde_json::{Value, json};
 use support::{Random, assert_close};
 
@@ -28,7 +28,7 @@ fn tensor(sizes: &[usize], values: &[f32]) -> Tensor {
 }
 
 fn labelled<'a>(predicted: &'a [f32], logits: Option<&'a [f32]>, target: &'a Tensor) -> Labelled<'a> {
-    Labelled { place: "loss", predicted, sizes: &SIZES, logits, target }
+    Labelled { place: "loss", predicted, sizes: &SIZES, logits, target, own: None }
 }
 
 /// The slope between two steps to each side of every prediction, whose error is of the fourth order.
@@ -67,8 +67,8 @@ fn check(class: &str, config: &Value, x: &[f32], target: &Tensor) {
     mask[2] = 0;
     for weights in [
         SampleWeights::default(),
-        SampleWeights { weights: Some(&row_weights), mask: None },
-        SampleWeights { weights: Some(&row_weights), mask: Some(&mask) },
+        SampleWeights { weights: Some(&row_weights), mask: None, present: None },
+        SampleWeights { weights: Some(&row_weights), mask: Some(&mask), present: None },
     ] {
         for reduction in ["sum_over_batch_size", "sum", "mean_with_sample_weight"] {
             let mut config = config.clone();
@@ -192,5 +192,41 @@ fn arguments_that_make_no_sense_are_refused() {
     ] {
         let object = json!({"class_name": class, "config": config}).to_string();
         assert!(Loss::new(&Serialised::from_json("loss", &object).unwrap()).is_err(), "{class}");
+    }
+}
+
+/// Values and slopes of a squared error, as a caller would bring them.
+fn own_squares(x: &[f32], y: &[f32]) -> Own {
+    let values = x.chunks_exact(CLASSES).zip(y.chunks_exact(CLASSES));
+    let values = values.map(|(x, y)| x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum::<f32>() / CLASSES as f32);
+    let slopes = x.iter().zip(y).map(|(x, y)| 2.0 * (x - y) / CLASSES as f32);
+    Own { values: values.collect(), slopes: slopes.collect() }
+}
+
+#[test]
+fn a_loss_that_the_caller_computes_is_reduced_like_any_other() {
+    let mut random = Random(5);
+    let (x, y) = (random.floats(ROWS * CLASSES), random.floats(ROWS * CLASSES));
+    let target = tensor(&SIZES, &y);
+    let row_weights: Vec<f32> = random.floats(ROWS).iter().map(|w| w.abs() + 0.1).collect();
+    let mask: Vec<u8> = (0..ROWS).map(|row| u8::from(row % 3 != 1)).collect();
+    let own = own_squares(&x, &y);
+    for reduction in ["sum_over_batch_size", "sum", "mean_with_sample_weight"] {
+        let config = json!({"reduction": reduction});
+        let (built_in, brought) = (loss("MeanSquaredError", &config), loss("Own", &config));
+        for present in [None, Some(&mask[..])] {
+            let weights = SampleWeights { weights: Some(&row_weights), mask: None, present };
+            let (plain, with) = (labelled(&x, None, &target), labelled(&x, None, &target));
+            let with = Labelled { own: Some(&own), ..with };
+            let (one, two) = (built_in.value(&plain, &weights).unwrap(), brought.value(&with, &weights).unwrap());
+            assert!((one - two).abs() < 1e-6 * one.abs().max(1.0), "{reduction}: {one} and {two}");
+            let (mut first, mut second) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            built_in.gradient(Isa::active(), &plain, &weights, &mut first, false).unwrap();
+            brought.gradient(Isa::active(), &with, &weights, &mut second, false).unwrap();
+            for (one, two) in first.iter().zip(&second) {
+                assert!((one - two).abs() < 1e-6, "{reduction}: {one} and {two}");
+            }
+            assert!(brought.check_own(&with, &weights).is_ok() && brought.check_own(&plain, &weights).is_err());
+        }
     }
 }

@@ -116,23 +116,24 @@ fn arguments_that_are_wrong_are_named() {
     for (layer, argument, value, expected) in [
         (0, "input_dim", json!(0), "embedding: input_dim"),
         (0, "input_dim", json!(-3), "embedding:"),
-        (0, "embeddings_regularizer", json!({"class_name": "L2"}), "not supported"),
+        (0, "embeddings_regularizer", json!({"class_name": "L9", "config": {}}), "L9"),
         (0, "lora_rank", json!(4), "lora_rank"),
         (1, "cell.units", json!(0), "rnn: units"),
-        (1, "cell.activation", json!("swoosh"), "unknown activation 'swoosh'; known are elu"),
-        (1, "cell.recurrent_activation", json!("softmax"), "softmax"),
+        (1, "cell.activation", json!("swoosh"), "unknown activation 'swoosh'; known are celu"),
+        (1, "cell.recurrent_activation", json!("softmax"), "a cell's activation can be elu"),
         (1, "cell.dropout", json!(1.5), "rnn: dropout=1.5"),
         (1, "cell.recurrent_dropout", json!(-0.1), "rnn: recurrent_dropout=-0.1"),
         (1, "cell.zoom", json!(1), "zoom"),
-        (1, "stateful", json!(true), "rnn:"),
         (1, "cell", json!({"class_name": "PeepholeCell", "config": {}}), "PeepholeCell"),
-        (1, "cell", json!([]), "rnn: a list of cells"),
+        (1, "cell", json!([]), "known are LSTMCell"),
+        (1, "cell", json!({"class_name": "StackedRNNCells", "config": {"cells": []}}), "rnn:"),
         (2, "units", json!("many"), "dense:"),
         (2, "activation", json!("tan"), "dense: unknown activation 'tan'"),
         (2, "kernel_initializer", json!({"class_name": "Dice", "config": {}}), "unknown initializer 'Dice'"),
         (2, "kernel_initializer", json!({"class_name": "Zeros", "config": {"scales": 3}}), "scales"),
         (2, "dtype", json!("float16"), "dense: dtype"),
-        (2, "activity_regularizer", json!({"class_name": "L1"}), "activity_regularizer"),
+        (1, "cell.activity_regularizer", json!({"class_name": "L1", "config": {"l1": 1}}), "activity_regularizer"),
+        (2, "activity_regularizer", json!({"class_name": "L9"}), "L9"),
     ] {
         let message = broken(layer, argument, value);
         assert!(message.contains(expected), "{argument}: {message}");
@@ -156,7 +157,7 @@ fn models_that_are_wrong_are_refused() {
     let mut unknown = classifier();
     unknown["config"]["layers"][3]["class_name"] = json!("Densest");
     let message = build(&unknown).err().unwrap().to_string();
-    assert!(message.contains("unknown layer class 'Densest'; known are Activation, Add"), "{message}");
+    assert!(message.contains("unknown layer class 'Densest'; known are Activation, ActivityReg"), "{message}");
     let mut empty = classifier();
     empty["config"]["layers"].as_array_mut().unwrap().truncate(1);
     assert!(build(&empty).err().unwrap().to_string().contains("no layers"));

@@ -75,6 +75,31 @@ fn dropout(
     Case { drawn: true, oracle: Box::new(oracle), ..elementwise(what, class, config, |x| x) }
 }
 
+fn activation(name: &'static str, f: fn(f64) -> f64) -> Case {
+    elementwise(name, "Activation", json!({"activation": name}), f)
+}
+
+fn moments(axis: Value, mean: Value, variance: Value, invert: bool) -> Value {
+    json!({"axis": axis, "mean": mean, "variance": variance, "invert": invert})
+}
+
+fn rms(axis: Value) -> Value {
+    json!({"axis": axis, "epsilon": 1e-3})
+}
+
+fn root_mean_square(width: usize) -> Oracle {
+    Box::new(move |_, x, scale| {
+        let root = |x: &[f64]| (x.iter().map(|v| v * v).sum::<f64>() / width as f64 + f64::from(1e-3f32)).sqrt();
+        x.chunks_exact(width)
+            .flat_map(|x| x.iter().zip(scale).map(|(v, scale)| v / root(x) * scale).collect::<Vec<_>>())
+            .collect()
+    })
+}
+
+fn none(_: &[f64]) -> Vec<f64> {
+    Vec::new()
+}
+
 fn cases() -> Vec<Case> {
     let flat = [3, 4 * DIMENSIONS];
     let same = [3, 4, DIMENSIONS];
@@ -150,6 +175,70 @@ fn cases() -> Vec<Case> {
         prelu("prelu", Value::Null, |i| i % 20),
         prelu("prelu shared over steps", json!([1]), |i| i % 5),
         prelu("prelu shared over features", json!([2]), |i| i / 5 % 4),
+        elementwise("identity", "Identity", json!({}), |x| x),
+        elementwise("one mean", "Normalization", moments(json!([]), json!(0.5), json!(4), false), |x| (x - 0.5) / 2.0),
+        case(
+            "means of features",
+            "Normalization",
+            moments(json!([-1]), json!([0, 1, 2, 3, 4]), json!([1, 4, 9, 16, 25]), false),
+            &same,
+            |x| x.iter().enumerate().map(|(i, x)| (x - (i % 5) as f64) / (i % 5 + 1) as f64).collect(),
+        ),
+        case(
+            "means of steps, undone",
+            "Normalization",
+            moments(json!([-1, 1]), json!([[0], [1], [2], [3]]), json!([[1], [4], [9], [16]]), true),
+            &same,
+            |x| x.iter().enumerate().map(|(i, x)| x * (i / 5 % 4 + 1) as f64 + (i / 5 % 4) as f64).collect(),
+        ),
+        case("units", "UnitNormalization", json!({"axis": -1}), &same, |x| {
+            let unit =
+                |x: &[f64]| x.iter().map(|v| v / x.iter().map(|v| v * v).sum::<f64>().sqrt()).collect::<Vec<_>>();
+            x.chunks_exact(5).flat_map(unit).collect()
+        }),
+        case("units of steps", "UnitNormalization", json!({"axis": [1]}), &same, |x| {
+            let norm = |i: usize| (0..4).map(|s| x[i / 20 * 20 + s * 5 + i % 5].powi(2)).sum::<f64>().sqrt();
+            x.iter().enumerate().map(|(i, v)| v / norm(i)).collect()
+        }),
+        Case {
+            weighted: true,
+            oracle: root_mean_square(5),
+            ..case("rms", "RMSNormalization", rms(json!(-1)), &same, none)
+        },
+        Case {
+            weighted: true,
+            oracle: root_mean_square(20),
+            ..case("rms of all", "RMSNormalization", rms(json!([-2, -1])), &same, none)
+        },
+        activation("gelu", |x| {
+            // The normal distribution by Simpson's rule.
+            let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            let h = x / 200.0;
+            let inner: f64 = (1..200).map(|i| density(f64::from(i) * h) * if i % 2 == 0 { 2.0 } else { 4.0 }).sum();
+            x * (0.5 + h / 3.0 * (density(0.0) + density(x) + inner))
+        }),
+        activation("hard_shrink", |x| if x.abs() > 0.5 { x } else { 0.0 }),
+        activation("hard_silu", |x| x * (x + 3.0) / 6.0),
+        activation("hard_tanh", |x| x),
+        activation("leaky_relu", |x| if x > 0.0 { x } else { 0.2 * x }),
+        activation("log_sigmoid", |x| -(1.0 + (-x).exp()).ln()),
+        activation("mish", |x| x * (1.0 + x.exp()).ln().tanh()),
+        activation("relu6", |x| x.max(0.0)),
+        activation("silu", |x| x / (1.0 + (-x).exp())),
+        activation("soft_shrink", |x| if x.abs() > 0.5 { x - 0.5 * x.signum() } else { 0.0 }),
+        activation("softplus", |x| (1.0 + x.exp()).ln()),
+        activation("sparse_plus", |x| (x + 1.0).powi(2) / 4.0),
+        activation("sparse_sigmoid", |x| (x + 1.0) / 2.0),
+        activation("squareplus", |x| (x + (x * x + 4.0).sqrt()) / 2.0),
+        activation("tanh_shrink", |x| x - x.tanh()),
+        case("log softmax", "Activation", json!({"activation": "log_softmax"}), &same, |x| {
+            let total = |x: &[f64]| x.iter().map(|v| v.exp()).sum::<f64>().ln();
+            x.chunks_exact(5).flat_map(|x| x.iter().map(|v| v - total(x)).collect::<Vec<_>>()).collect()
+        }),
+        case("softmax over steps", "Softmax", json!({"axis": [1]}), &same, |x| {
+            let total = |i: usize| (0..4).map(|s| x[i / 20 * 20 + s * 5 + i % 5].exp()).sum::<f64>();
+            x.iter().enumerate().map(|(i, v)| v.exp() / total(i)).collect()
+        }),
         case("softmax", "Softmax", json!({"axis": -1}), &same, |x| {
             let mut y = x.to_vec();
             y.chunks_exact_mut(DIMENSIONS).for_each(|row| activate("softmax", row));

@@ -4,8 +4,8 @@ use lstm_core::Error;
 use lstm_core::layers::{Kind, Shape};
 use lstm_core::network::{Data, Graph, Network, Prediction, Rows};
 use lstm_core::simd::Isa;
-use lstm_core::training::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING};
-use numpy::{PyArrayDyn, PyReadonlyArray1};
+use lstm_core::training::{Own, Targets, Trainer, TrainerConfig, WORTH_DEFERRING};
+use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -18,6 +18,8 @@ use crate::stream::Stream;
 type WeightInfo = (String, String, Py<PyTuple>, bool);
 type Sizes = Vec<Option<usize>>;
 type Arrays<'py> = Vec<Bound<'py, PyArrayDyn<f32>>>;
+/// An output's predictions and its mask, flat.
+type Outcomes<'py> = Vec<(Bound<'py, PyArrayDyn<f32>>, Option<Bound<'py, PyArray1<u8>>>)>;
 type Moments<'py> = Vec<(String, Bound<'py, PyArrayDyn<f32>>)>;
 
 pub(crate) struct Model {
@@ -225,6 +227,46 @@ impl Engine {
         })
     }
 
+    #[pyo3(signature = (x, y, sample_weight, rows, training))]
+    fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        x: Vec<Array<'_>>,
+        y: Vec<Array<'_>>,
+        sample_weight: Vec<Option<Floats<'_>>>,
+        rows: Option<PyReadonlyArray1<'_, i64>>,
+        training: bool,
+    ) -> PyResult<Outcomes<'py>> {
+        let mut outcomes = Vec::new();
+        self.step(py, Batch { x, y, sample_weight }, rows, false, |network, trainer, x, targets, rows| {
+            trainer.begin(network, x, targets, rows, training)?;
+            outcomes.extend(trainer.outcomes().map(|outcome| {
+                let (sizes, values) = (outcome.predicted.sizes().to_vec(), outcome.predicted.floats().to_vec());
+                let predicted =
+                    ndarray::ArrayD::from_shape_vec(sizes, values).expect("a tensor is as long as its sizes say");
+                (predicted, outcome.mask.map(<[u8]>::to_vec))
+            }));
+            Ok(())
+        })?;
+        let to_python = |(predicted, mask): (_, Option<Vec<u8>>)| {
+            (PyArrayDyn::from_owned_array(py, predicted), mask.map(|mask| mask.into_pyarray(py)))
+        };
+        Ok(outcomes.into_iter().map(to_python).collect())
+    }
+
+    fn end(&self, py: Python<'_>, own: Vec<Option<(Floats<'_>, Floats<'_>)>>) -> PyResult<Vec<f64>> {
+        let flat = |array: Floats<'_>| array.view().iter().copied().collect();
+        let own: Vec<_> = own
+            .into_iter()
+            .map(|own| own.map(|(values, gradient)| Own { values: flat(values), slopes: flat(gradient) }))
+            .collect();
+        self.0.advance(py, |model| {
+            let (network, trainer) = model.for_training()?;
+            trainer.end(network, own)?;
+            Ok(trainer.results())
+        })
+    }
+
     fn evaluate(
         &self,
         py: Python<'_>,
@@ -279,6 +321,24 @@ impl Engine {
         }
         let outputs = self.0.read(py, |model| Ok(prediction.map(|done| done.finish(&model.network))))?;
         Ok(to_python(py, outputs.unwrap_or_default()))
+    }
+
+    fn begin_sequences(&self, py: Python<'_>, batch_size: usize) -> PyResult<()> {
+        self.0.peek(py, |model| {
+            model.network.begin(batch_size);
+            Ok(())
+        })
+    }
+
+    fn kept_states<'py>(&self, py: Python<'py>, layer: &str) -> PyResult<Arrays<'py>> {
+        let states = self.0.peek(py, |model| Ok(model.network.kept_states()))?;
+        let states = states.into_iter().find(|(name, _)| name == layer).map(|(_, states)| states);
+        Ok(to_python(py, states.unwrap_or_default()))
+    }
+
+    fn keep_states(&self, py: Python<'_>, layer: &str, states: Vec<Floats<'_>>) -> PyResult<()> {
+        let states: Vec<_> = states.iter().map(Floats::view).collect();
+        self.0.peek(py, |model| Ok(model.network.keep_states(layer, &states)?))
     }
 
     fn stream(this: &Bound<'_, Self>, batch_size: usize) -> PyResult<Stream> {

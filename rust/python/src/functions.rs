@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lstm_core::kernels::peak::multiply_adds;
-use lstm_core::layers::{self, Initializer};
+use lstm_core::layers::{self, Constraint, Initializer, Regularizer};
 use lstm_core::simd::Isa;
 use lstm_core::training::{self, Serialised};
 use lstm_core::{Error, formats, parallel};
@@ -102,6 +102,33 @@ pub(crate) fn initialize<'py>(
 }
 
 #[pyfunction]
+pub(crate) fn regularizer_value(py: Python<'_>, regularizer: &str, x: Floats<'_>) -> PyResult<f64> {
+    let x = x.view();
+    compute(py, || {
+        let regularizer = Regularizer::from_json(regularizer)?;
+        regularizer.check("regularizer", "the array", x.ndim())?;
+        Ok(regularizer.value(&x))
+    })
+}
+
+#[pyfunction]
+pub(crate) fn constrained<'py>(
+    py: Python<'py>,
+    constraint: &str,
+    w: Floats<'py>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let w = w.view();
+    let allowed = compute(py, || {
+        let constraint = Constraint::from_json(constraint)?;
+        constraint.check("constraint", "the array", w.shape())?;
+        let mut allowed = w.to_owned();
+        constraint.apply(&mut allowed.view_mut());
+        Ok(allowed)
+    })?;
+    Ok(PyArrayDyn::from_owned_array(py, allowed))
+}
+
+#[pyfunction]
 pub(crate) fn loss_value(
     py: Python<'_>,
     loss: &str,
@@ -130,6 +157,22 @@ pub(crate) fn loss_values<'py>(
         Ok(training::loss_values(&loss, &y_true, &y_pred)?)
     })?;
     Ok(PyArrayDyn::from_owned_array(py, ndarray::Array1::from_vec(values).into_dyn()))
+}
+
+#[pyfunction]
+pub(crate) fn loss_gradient<'py>(
+    py: Python<'py>,
+    loss: &str,
+    y_true: Array<'_>,
+    y_pred: Floats<'_>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let (y_true, y_pred) = (y_true.data(), y_pred.view());
+    let gradient = compute(py, || {
+        let loss = Serialised::from_json("loss", loss)?;
+        let gradient = training::loss_gradient(&loss, &y_true, &y_pred)?;
+        Ok(ArrayD::from_shape_vec(y_pred.raw_dim(), gradient).expect("a number a prediction"))
+    })?;
+    Ok(PyArrayDyn::from_owned_array(py, gradient))
 }
 
 #[pyfunction]

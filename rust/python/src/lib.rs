@@ -8,6 +8,7 @@ mod engine;
 mod errors;
 mod functions;
 mod stream;
+mod text;
 
 /// The native module.
 #[pyo3::pymodule(gil_used = false)]
@@ -19,11 +20,14 @@ mod _lstm_rs {
     use super::engine::Engine;
     #[pymodule_export]
     use super::functions::{
-        activate, activation_names, available_isas, fma_peak, initialize, isa, load_tensors, loss_value, loss_values,
-        metric_result, metric_totals, num_threads, save_tensors, set_num_threads,
+        activate, activation_names, available_isas, constrained, fma_peak, initialize, isa, load_tensors,
+        loss_gradient, loss_value, loss_values, metric_result, metric_totals, num_threads, regularizer_value,
+        save_tensors, set_num_threads,
     };
     #[pymodule_export]
     use super::stream::Stream;
+    #[pymodule_export]
+    use super::text::Vectorizer;
 
     /// Refuses to load with an instruction set that this CPU lacks or a number of threads that is none, rather than to run
     /// with others.

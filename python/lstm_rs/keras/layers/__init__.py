@@ -16,6 +16,7 @@ from lstm_rs.keras.layers.conv1d import Conv1D
 from lstm_rs.keras.layers.dense import Dense
 from lstm_rs.keras.layers.embedding import Embedding
 from lstm_rs.keras.layers.gru import GRU, GRUCell
+from lstm_rs.keras.layers.identity import ActivityRegularization, Identity
 from lstm_rs.keras.layers.input import Input, InputLayer
 from lstm_rs.keras.layers.layer_normalization import LayerNormalization
 from lstm_rs.keras.layers.lstm import LSTM, LSTMCell
@@ -39,17 +40,23 @@ from lstm_rs.keras.layers.merge import (
     subtract,
 )
 from lstm_rs.keras.layers.noise import Dropout, GaussianNoise, SpatialDropout1D
+from lstm_rs.keras.layers.normalization import Normalization
 from lstm_rs.keras.layers.pooling import AveragePooling1D, GlobalAveragePooling1D, GlobalMaxPooling1D, MaxPooling1D
 from lstm_rs.keras.layers.prelu import PReLU
 from lstm_rs.keras.layers.rectifier import ELU, LeakyReLU, ReLU
 from lstm_rs.keras.layers.rescaling import Rescaling
 from lstm_rs.keras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.scaling import RMSNormalization, UnitNormalization
 from lstm_rs.keras.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lstm_rs.keras.layers.softmax import Softmax
+from lstm_rs.keras.layers.stacked_rnn_cells import StackedRNNCells
+from lstm_rs.keras.layers.text_vectorization import TextVectorization
+from lstm_rs.keras.layers.time_distributed import TimeDistributed
 
 _CLASSES: tuple[type[Layer], ...] = (
     Activation,
+    ActivityRegularization,
     Add,
     Average,
     AveragePooling1D,
@@ -68,6 +75,7 @@ _CLASSES: tuple[type[Layer], ...] = (
     GaussianNoise,
     GlobalAveragePooling1D,
     GlobalMaxPooling1D,
+    Identity,
     InputLayer,
     LSTM,
     LSTMCell,
@@ -78,8 +86,10 @@ _CLASSES: tuple[type[Layer], ...] = (
     Maximum,
     Minimum,
     Multiply,
+    Normalization,
     PReLU,
     Permute,
+    RMSNormalization,
     RNN,
     ReLU,
     RepeatVector,
@@ -89,7 +99,11 @@ _CLASSES: tuple[type[Layer], ...] = (
     SimpleRNNCell,
     Softmax,
     SpatialDropout1D,
+    StackedRNNCells,
     Subtract,
+    TextVectorization,
+    TimeDistributed,
+    UnitNormalization,
 )
 
 BY_NAME: dict[str, type[Layer]] = {cls.__name__: cls for cls in _CLASSES}
@@ -123,6 +137,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "Average",
     "AveragePooling1D",
@@ -143,6 +158,7 @@ __all__ = [
     "GlobalAvgPool1D",
     "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
+    "Identity",
     "Input",
     "InputLayer",
     "LSTMCell",
@@ -155,8 +171,10 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -165,7 +183,11 @@ __all__ = [
     "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
+    "StackedRNNCells",
     "Subtract",
+    "TextVectorization",
+    "TimeDistributed",
+    "UnitNormalization",
     "add",
     "average",
     "concatenate",

@@ -12,12 +12,12 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from lstm_rs.keras import activations, initializers
-from lstm_rs.keras._checks import not_yet, warn
+from lstm_rs.keras import activations, initializers, regularizers
+from lstm_rs.keras._checks import warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
-from lstm_rs.keras.layers.tensor import Call, KerasTensor, tensors_in
+from lstm_rs.keras.layers.tensor import Call, KerasTensor, shapes_in, tensors_in
 from lstm_rs.keras.layers.weight import Weight, WeightSlice
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Layer(Described):
     """The base of all layers.
 
     Args:
-        activity_regularizer: Not supported yet.
+        activity_regularizer: A penalty on each output, divided by the number of samples: a name or an object of
+            `keras.regularizers`. Masks count for nothing. Default None.
         trainable: Whether training changes the weights. Default True.
         dtype: `float32` or None.
         autocast: Accepted as in Keras; there is nothing to cast.
@@ -52,13 +53,15 @@ class Layer(Described):
     """
 
     _module: ClassVar[str] = "keras.layers"
-    takes_ids: ClassVar[bool] = False
+    takes_ids: bool = False
     merges: ClassVar[bool] = False
     """Whether the layer takes a list of inputs, whose shapes `compute_output_shape` is given as a list."""
     reads_time: ClassVar[bool] = False
     """Whether the layer's second axis is time, of any length."""
     takes_states: ClassVar[bool] = False
     """Whether the layer may be called with the states to start from, behind its input or as `initial_state`."""
+    stateful: bool = False
+    """Whether the layer goes on from the states in which the batch before left its sequences."""
 
     def __init__(
         self,
@@ -79,9 +82,8 @@ class Layer(Described):
         if input_dim is not None or input_shape is not None:
             warn("Prefer an `Input(shape)` as the first layer of a model to the argument `input_shape` or `input_dim`.")
             self.given_input_shape = (input_dim,) if input_dim is not None else tuple(input_shape)
-        not_yet(cls, activity_regularizer=activity_regularizer)
         _check_dtype(dtype, cls)
-        self.activity_regularizer = None
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self.name = checked_name(name, cls)
         self.autocast = autocast
         self._trainable = bool(trainable)
@@ -92,6 +94,8 @@ class Layer(Described):
         self.alone: Alone | None = None
         self.holder: Layer | None = None
         """The layer with whose weights this one's lie, if it is inside one."""
+        self.states_home: Network | None = None
+        """The network that computed a stateful layer last and so has its states."""
 
     @property
     def trainable(self) -> bool:
@@ -117,8 +121,13 @@ class Layer(Described):
 
     @property
     def trains(self) -> bool:
-        """Whether training changes the weights, all that says so considered: a recurrent layer asks its cell, too."""
-        return self._trainable and all(part.trains for part in self.parts)
+        """Whether training changes any weight, all that says so considered: a recurrent layer asks its cell, too."""
+        return self._trainable and (not self.parts or any(part.trains for part in self.parts))
+
+    @property
+    def gives_several(self) -> bool:
+        """Whether the layer has several outputs."""
+        return False
 
     @property
     def dtype(self) -> str:
@@ -142,6 +151,8 @@ class Layer(Described):
     @property
     def trainable_weights(self) -> list[Weight]:
         """The weights that training changes."""
+        if self._trainable and self.parts:
+            return [weight for part in self.parts for weight in part.trainable_weights]
         return self.weights if self.trains else []
 
     trainable_variables = trainable_weights
@@ -149,6 +160,8 @@ class Layer(Described):
     @property
     def non_trainable_weights(self) -> list[Weight]:
         """The weights that training leaves alone."""
+        if self._trainable and self.parts:
+            return [weight for part in self.parts for weight in part.non_trainable_weights]
         return [] if self.trains else self.weights
 
     non_trainable_variables = non_trainable_weights
@@ -205,6 +218,8 @@ class Layer(Described):
         for name in self._arguments:
             value = getattr(self, name)
             config[name] = activations.serialize(value) if name.endswith("activation") else serialize_value(value)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
         return config
 
     def for_engine(self) -> Config:
@@ -215,7 +230,7 @@ class Layer(Described):
 
     def copied(self: T, **changes: Any) -> T:
         """A layer of the same arguments but for the changes, with weights of its own once its model is built."""
-        kept = {name: getattr(self, name) for name in ("name", "trainable", *self._arguments)}
+        kept = {name: getattr(self, name) for name in ("name", "trainable", "activity_regularizer", *self._arguments)}
         return type(self)(**{**kept, **changes})
 
     def get_build_config(self) -> Config | None:
@@ -298,9 +313,14 @@ class Layer(Described):
         if not any(tensors_in((inputs, initial_state))):
             from lstm_rs.keras.layers.eager import compute
 
-            return compute(self, inputs, initial_state)
+            arrays = compute(self, inputs, initial_state)
+            return self.packed(arrays) if len(arrays) > 1 else arrays[0]
         outputs = self.called((inputs,), states)
-        return outputs if len(outputs) > 1 else outputs[0]
+        return self.packed(outputs) if len(outputs) > 1 else outputs[0]
+
+    def packed(self, outputs: list[Any]) -> Any:
+        """Several outputs in the form in which a call returns them."""
+        return outputs
 
     def called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[KerasTensor]:
         """Notes a call on symbolic tensors and returns its outputs."""
@@ -313,9 +333,7 @@ class Layer(Described):
         """Gives a call its outputs, by the shapes of its inputs."""
         shapes = [tensor.shape for tensor in call.inputs]
         given: Any = shapes if self.merges else shapes[0]
-        shape: Any = self.compute_output_shape(given)
-        several = bool(shape) and isinstance(shape[0], (tuple, list))
-        outputs = list(shape) if several else [shape]
+        outputs = shapes_in(self.compute_output_shape(given))
         call.outputs = [KerasTensor(call, index, tuple(shape)) for index, shape in enumerate(outputs)]
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras import initializers
+from lstm_rs.keras import constraints, initializers, regularizers
 from lstm_rs.keras._checks import not_yet, real
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
@@ -33,10 +33,10 @@ class BatchNormalization(Layer):
         gamma_initializer: Default `ones`.
         moving_mean_initializer: Default `zeros`.
         moving_variance_initializer: Default `ones`.
-        beta_regularizer: Not supported yet.
-        gamma_regularizer: Not supported yet.
-        beta_constraint: Not supported yet.
-        gamma_constraint: Not supported yet.
+        beta_regularizer: A penalty on `beta`, a name or an object of `keras.regularizers`. Default None.
+        gamma_regularizer: A penalty on `gamma`, a name or an object of `keras.regularizers`. Default None.
+        beta_constraint: What `beta` is forced to, a name or an object of `keras.constraints`. Default None.
+        gamma_constraint: What `gamma` is forced to, a name or an object of `keras.constraints`. Default None.
         renorm: Not supported yet.
         renorm_clipping: Not supported yet.
         renorm_momentum: Kept for `get_config`: it counts with `renorm` alone. Default 0.99.
@@ -102,10 +102,6 @@ class BatchNormalization(Layer):
     ) -> None:
         not_yet(
             "BatchNormalization",
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
             renorm=renorm,
             renorm_clipping=renorm_clipping,
             synchronized=synchronized,
@@ -122,10 +118,10 @@ class BatchNormalization(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = None
-        self.gamma_regularizer = None
-        self.beta_constraint = None
-        self.gamma_constraint = None
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.renorm = False
         self.renorm_clipping = None
         self.renorm_momentum = real("BatchNormalization", renorm_momentum=renorm_momentum)

@@ -6,32 +6,36 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import not_yet
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
-from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.rnn import RNN, Cell
+from lstm_rs.keras.layers.stateful import Stateful
 from lstm_rs.keras.layers.weight import WeightSlice, weight_specs
 
 _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 
 
-class Bidirectional(Layer):
+class Bidirectional(Stateful):
     """Reads a sequence with one layer from its start and with another from its end, and merges what both return.
 
     With f = forward_layer(x) and b = backward_layer(x), the steps of b turned round where there are several:
 
-        y = [f, b] along the last axis (`concat`), f + b (`sum`), f b (`mul`) or (f + b) / 2 (`ave`)
+        y = [f, b] along the last axis (`concat`), f + b (`sum`), f b (`mul`), (f + b) / 2 (`ave`) or f and b (None)
 
     Input: (batch, time, n). Output: (batch, units), or (batch, time, units) where the layer has `return_sequences`;
     with `concat` the units of both layers. Without `return_sequences` each layer gives its last step's output: that of
     the backward layer is for the first step of the sequence.
+    With the layer's `return_state` a list of the output or outputs, the forward layer's last states and the backward
+    layer's. Called with `initial_state`, the states of the forward layer and those of the backward layer in one list,
+    both start from these; as in Keras every step counts then, and the outputs keep the mask.
+    With the layer's `stateful` both layers go on from the batch before.
     Weights: the forward layer's, then the backward layer's.
     A masked step gives zeros with `return_sequences`, whatever `zero_output_for_mask` says.
 
     Args:
         layer: An `LSTM`, a `GRU`, a `SimpleRNN` or an `RNN`. It is copied, with its name after `forward_`.
-        merge_mode: `concat` (default), `sum`, `mul` or `ave`. None, which returns both outputs, is not supported yet.
-        weights: Not supported yet: use `set_weights`.
+        merge_mode: `concat` (default), `sum`, `mul` or `ave`; None returns both outputs in a list.
+        weights: Accepted as in Keras; it changes nothing: use `set_weights`.
         backward_layer: The layer that reads from the end, with the other `go_backwards`. Default: another copy of
             `layer`, with its name after `backward_`.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
@@ -49,6 +53,7 @@ class Bidirectional(Layer):
     """
 
     reads_time = True
+    takes_states = True
     _arguments: ClassVar[tuple[str, ...]] = ("merge_mode",)
 
     def __init__(
@@ -67,12 +72,6 @@ class Bidirectional(Layer):
                 f"Invalid merge mode. Received: merge_mode={merge_mode!r}. Choose one of "
                 f"{', '.join(map(repr, _MERGE_MODES))}."
             )
-        if merge_mode is None:
-            raise NotImplementedError(
-                "Bidirectional: merge_mode=None, which returns the outputs of both layers, needs functional models, "
-                "which are not supported yet. With 'concat' both outputs lie side by side along the last axis."
-            )
-        not_yet("Bidirectional", weights=weights, return_state=layer.return_state)
         super().__init__(**kwargs)
         self.forward_layer = layer.copied(name=f"forward_{layer.name.removeprefix('forward_')}")
         if backward_layer is None:
@@ -102,7 +101,7 @@ class Bidirectional(Layer):
                     f'Forward layer and backward layer are expected to have the same value for attribute "{name}", '
                     f'got "{values[0]}" for forward layer and "{values[1]}" for backward layer'
                 )
-        if self.merge_mode != "concat" and forward.cell.units != backward.cell.units:
+        if self.merge_mode not in ("concat", None) and forward.cell.units != backward.cell.units:
             raise ValueError(
                 f"merge_mode={self.merge_mode!r} needs as many units in both layers. Received: "
                 f"{forward.cell.units} units in the forward layer, {backward.cell.units} in the backward layer"
@@ -128,13 +127,12 @@ class Bidirectional(Layer):
         self.backward_layer.adopted(place._replace(start=middle), shape)
 
     def for_engine(self) -> Config:
-        """As every layer's; the engine trains both layers or neither."""
-        if self.forward_layer.trains != self.backward_layer.trains:
-            raise NotImplementedError(
-                f"Layer '{self.name}': training only one of its two layers is not supported yet. "
-                "Set `trainable` of the forward and the backward layer to the same value."
-            )
-        return super().for_engine()
+        """As every layer's, with both layers as the engine reads them."""
+        described = super().for_engine()
+        described["config"].update(
+            layer=self.forward_layer.for_engine(), backward_layer=self.backward_layer.for_engine()
+        )
+        return described
 
     def check_streams(self) -> None:
         """Refuses: the backward layer begins at the end of the sequence."""
@@ -143,12 +141,21 @@ class Bidirectional(Layer):
             "take one step at a time. Call `predict` on whole sequences, or train a model that reads forwards."
         )
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """(batch, units), or (batch, time, units) with `return_sequences`."""
-        *others, units = self.forward_layer.compute_output_shape(input_shape)
-        if self.merge_mode == "concat":
-            units = self.forward_layer.cell.units + self.backward_layer.cell.units
-        return (*others, units)
+    def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
+        """(batch, units), or (batch, time, units) with `return_sequences`; a list where there are several outputs."""
+        halves = (self.forward_layer, self.backward_layer)
+        shapes = [half.compute_output_shape(input_shape) for half in halves]
+        states = [state for shape in shapes for state in shape[1:]] if self.return_state else []
+        outputs = [shape[0] if self.return_state else shape for shape in shapes]
+        if self.merge_mode is not None:
+            units = sum(half.cell.units for half in halves) if self.merge_mode == "concat" else outputs[0][-1]
+            outputs = [(*outputs[0][:-1], units)]
+        return [*outputs, *states] if self.gives_several else outputs[0]
+
+    @property
+    def gives_several(self) -> bool:
+        """Whether the outputs stay two, or states come with them."""
+        return self.return_state or self.merge_mode is None
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
@@ -182,3 +189,5 @@ def _check_recurrent(argument: str, layer: object) -> None:
             f"Bidirectional: `{argument}` must be a recurrent layer such as `LSTM` or `RNN`. "
             f"Received: {argument}={layer!r}"
         )
+    if not isinstance(layer.cell, Cell):
+        raise NotImplementedError("Bidirectional: a layer of several cells is not supported inside yet.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras import activations, initializers
-from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras import activations, constraints, initializers, regularizers
+from lstm_rs.keras._checks import positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -32,11 +32,12 @@ class Conv1D(Layer):
         use_bias: Whether there is a bias. Default True.
         kernel_initializer: Default `glorot_uniform`.
         bias_initializer: Default `zeros`.
-        kernel_regularizer: Not supported yet.
-        bias_regularizer: Not supported yet.
-        activity_regularizer: Not supported yet.
-        kernel_constraint: Not supported yet.
-        bias_constraint: Not supported yet.
+        kernel_regularizer: A penalty on `kernel`, a name or an object of `keras.regularizers`. Default None.
+        bias_regularizer: A penalty on `bias`, a name or an object of `keras.regularizers`. Default None.
+        activity_regularizer: A penalty on the output, divided by the number of samples: a name or an object of
+            `keras.regularizers`. Default None.
+        kernel_constraint: What `kernel` is forced to, a name or an object of `keras.constraints`. Default None.
+        bias_constraint: What `bias` is forced to, a name or an object of `keras.constraints`. Default None.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
@@ -92,13 +93,6 @@ class Conv1D(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        not_yet(
-            "Conv1D",
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
         if positive_int("Conv1D", groups=groups) != 1:
             raise NotImplementedError(f"Conv1D: only groups=1 is supported yet. Received: groups={groups}")
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -118,10 +112,10 @@ class Conv1D(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = None
-        self.bias_regularizer = None
-        self.kernel_constraint = None
-        self.bias_constraint = None
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, new steps, filters).

@@ -38,28 +38,38 @@ class Alone:
             layer.joins(self.network, shapes if layer.merges else shapes[0])
         else:
             self.network.is_shared = True
+            if layer.states_home is not None:
+                layer.states_home.is_shared = True
 
 
-def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> Any:
-    """What a layer gives for arrays."""
+def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> list[Any]:
+    """What a layer gives for arrays, its outputs one after another."""
     several = layer.merges or (
         layer.takes_states and isinstance(inputs, (list, tuple)) and all(np.ndim(item) >= 2 for item in inputs)
     )
     given = list(inputs) if several else [inputs]
-    given += [] if initial_state is None else list(initial_state)
+    given += [] if initial_state is None else _states(initial_state)
     arrays = [_data.as_array(array, "inputs") for array in given]
     shapes = [_relaxed(layer, array.shape) for array in arrays]
     alone = layer.alone
     if alone is None or alone.shapes != shapes:
         alone = layer.alone = Alone(layer, shapes)
+        alone.network.begin(len(arrays[0]))
     alone.network.fetch()
     engine = alone.network.engine
     values = [
         _data.as_ids(array, "inputs", f"Layer '{layer.name}'") if dtype == "int32" else _data.as_floats(array, "inputs")
         for array, dtype in zip(arrays, engine.input_dtypes, strict=True)
     ]
-    outputs = engine.predict(values, max(len(arrays[0]), 1), None)
-    return outputs if len(outputs) > 1 else outputs[0]
+    return engine.predict(values, max(len(arrays[0]), 1), None)
+
+
+def _states(given: Any) -> list[Any]:
+    """The arrays of `initial_state`: one array, a list of them, or a list with one for each of several cells."""
+    if not isinstance(given, (list, tuple)):
+        return [given]
+    nested = [isinstance(item, (list, tuple)) and all(hasattr(part, "shape") for part in item) for item in given]
+    return [part for item, is_list in zip(given, nested, strict=True) for part in (item if is_list else [item])]
 
 
 def _relaxed(layer: Layer, shape: tuple[int, ...]) -> Shape:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lstm_rs.keras import initializers
+from lstm_rs.keras import constraints, initializers, regularizers
 from lstm_rs.keras._checks import not_yet, positive_int, warn
 from lstm_rs.keras._types import Array, Shape
 from lstm_rs.keras.layers.base import Layer
@@ -23,8 +23,8 @@ class Embedding(Layer):
         input_dim: The number of ids: the largest one plus 1.
         output_dim: The length of a vector.
         embeddings_initializer: Default `uniform`, on [-0.05, 0.05).
-        embeddings_regularizer: Not supported yet.
-        embeddings_constraint: Not supported yet.
+        embeddings_regularizer: A penalty on `embeddings`, a name or an object of `keras.regularizers`. Default None.
+        embeddings_constraint: What `embeddings` is forced to, a name or an object of `keras.constraints`. Default None.
         mask_zero: Whether id 0 marks steps that later layers and the loss skip. Default False.
         weights: First values of the matrix, an array or a list with one.
         lora_rank: Not supported yet.
@@ -52,7 +52,7 @@ class Embedding(Layer):
         "mask_zero",
         "quantization_config",
     )
-    takes_ids: ClassVar[bool] = True
+    takes_ids = True
 
     embeddings = WeightAttribute()
 
@@ -72,8 +72,6 @@ class Embedding(Layer):
     ) -> None:
         not_yet(
             "Embedding",
-            embeddings_regularizer=embeddings_regularizer,
-            embeddings_constraint=embeddings_constraint,
             lora_rank=lora_rank,
             lora_alpha=lora_alpha,
             quantization_config=quantization_config,
@@ -84,8 +82,8 @@ class Embedding(Layer):
         self.input_dim = positive_int("Embedding", input_dim=input_dim)
         self.output_dim = positive_int("Embedding", output_dim=output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = None
-        self.embeddings_constraint = None
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.quantization_config = None
         self.mask_zero = bool(mask_zero)
         self._given = None if weights is None else self._checked(weights)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras import initializers
-from lstm_rs.keras._checks import not_yet, real, warn
+from lstm_rs.keras import constraints, initializers, regularizers
+from lstm_rs.keras._checks import real, warn
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -25,10 +25,10 @@ class LayerNormalization(Layer):
         scale: Whether there is a `gamma`. Default True.
         beta_initializer: Default `zeros`.
         gamma_initializer: Default `ones`.
-        beta_regularizer: Not supported yet.
-        gamma_regularizer: Not supported yet.
-        beta_constraint: Not supported yet.
-        gamma_constraint: Not supported yet.
+        beta_regularizer: A penalty on `beta`, a name or an object of `keras.regularizers`. Default None.
+        gamma_regularizer: A penalty on `gamma`, a name or an object of `keras.regularizers`. Default None.
+        beta_constraint: What `beta` is forced to, a name or an object of `keras.constraints`. Default None.
+        gamma_constraint: What `gamma` is forced to, a name or an object of `keras.constraints`. Default None.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes; and Keras' deprecated `rms_scaling`: then
             y = x / √(variance + epsilon) · gamma, without `beta`.
 
@@ -74,13 +74,6 @@ class LayerNormalization(Layer):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        not_yet(
-            "LayerNormalization",
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-        )
         rms_scaling = bool(kwargs.pop("rms_scaling", False))
         if rms_scaling:
             warn(
@@ -95,10 +88,10 @@ class LayerNormalization(Layer):
         self.rms_scaling = rms_scaling
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = None
-        self.gamma_regularizer = None
-        self.beta_constraint = None
-        self.gamma_constraint = None
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""

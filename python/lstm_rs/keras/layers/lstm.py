@@ -37,12 +37,12 @@ class LSTMCell(Cell):
         recurrent_initializer: Default `orthogonal`, over the whole matrix.
         bias_initializer: Default `zeros`.
         unit_forget_bias: Whether the bias of the forget gate starts at 1 (Jozefowicz et al. 2015). Default True.
-        kernel_regularizer: Not supported yet.
-        recurrent_regularizer: Not supported yet.
-        bias_regularizer: Not supported yet.
-        kernel_constraint: Not supported yet.
-        recurrent_constraint: Not supported yet.
-        bias_constraint: Not supported yet.
+        kernel_regularizer: A penalty on `kernel`, a name or an object of `keras.regularizers`. Default None.
+        recurrent_regularizer: A penalty on `recurrent_kernel`, as `kernel_regularizer`. Default None.
+        bias_regularizer: A penalty on `bias`, a name or an object of `keras.regularizers`. Default None.
+        kernel_constraint: What `kernel` is forced to, a name or an object of `keras.constraints`. Default None.
+        recurrent_constraint: What `recurrent_kernel` is forced to, as `kernel_constraint`. Default None.
+        bias_constraint: What `bias` is forced to, a name or an object of `keras.constraints`. Default None.
         dropout: The share of the inputs x that a training step sets to zero, see above. Default 0.
         recurrent_dropout: The same of the outputs before, h, where they go into the gates. Default 0.
         seed: An integer for the same draws on every run. Default None: drawn from the model's seed.
@@ -159,20 +159,21 @@ class LSTM(LayerOfCell):
         recurrent_initializer: Default `orthogonal`, over the whole matrix.
         bias_initializer: Default `zeros`.
         unit_forget_bias: Whether the bias of the forget gate starts at 1. Default True.
-        kernel_regularizer: Not supported yet.
-        recurrent_regularizer: Not supported yet.
-        bias_regularizer: Not supported yet.
-        activity_regularizer: Not supported yet.
-        kernel_constraint: Not supported yet.
-        recurrent_constraint: Not supported yet.
-        bias_constraint: Not supported yet.
+        kernel_regularizer: A penalty on `kernel`, a name or an object of `keras.regularizers`. Default None.
+        recurrent_regularizer: A penalty on `recurrent_kernel`, as `kernel_regularizer`. Default None.
+        bias_regularizer: A penalty on `bias`, a name or an object of `keras.regularizers`. Default None.
+        activity_regularizer: A penalty on each output, divided by the number of samples: a name or an object of
+            `keras.regularizers`. Default None.
+        kernel_constraint: What `kernel` is forced to, a name or an object of `keras.constraints`. Default None.
+        recurrent_constraint: What `recurrent_kernel` is forced to, as `kernel_constraint`. Default None.
+        bias_constraint: What `bias` is forced to, a name or an object of `keras.constraints`. Default None.
         dropout: The share of the inputs that a training step sets to zero, as in `LSTMCell`. Default 0.
         recurrent_dropout: The same of the outputs before, where they go into the gates. Default 0.
         seed: An integer for the same draws on every run. Default None: drawn from the model's seed.
         return_sequences: Whether to return every step's output. Default False.
         return_state: Whether to return the last h and c, too, as a list [output, h, c]. Default False.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
-        stateful: Not supported yet.
+        stateful: Whether each batch goes on from the states of the one before, as in `RNN`. Default False.
         unroll: Accepted as in Keras; it changes nothing.
         use_cudnn: Accepted as in Keras; it changes nothing.
         **kwargs: `zero_output_for_mask`, `implementation` (which changes nothing), `name`,

@@ -38,6 +38,7 @@ class Network:
         places = _places(self.engine)
         self._places = {layer: places[layer.name] for layer in layers if layer.name in places}
         self._copied: dict[Layer, tuple[Engine, int]] = {}
+        self._stateful = [layer for layer in layers if layer.stateful]
         values = self.engine.get_weights()
         given = False
         for layer, place in self._places.items():
@@ -61,10 +62,26 @@ class Network:
         """Where a layer's weights lie in this network."""
         return self._places.get(layer) or WeightSlice(self.engine, 0, 0)
 
+    def begin(self, batch_size: int) -> None:
+        """Has stateful layers start from zeros, or from where another network left them."""
+        if self._stateful:
+            self.engine.begin_sequences(batch_size)
+            self._take_states()
+
+    def _take_states(self) -> None:
+        for layer in self._stateful:
+            home = layer.states_home
+            if home is self:
+                continue
+            if home is not None:
+                self.engine.keep_states(layer.name, home.engine.kept_states(layer.name))
+            layer.states_home = self
+
     def fetch(self) -> None:
-        """Copies the weights of layers that live elsewhere, where they have changed since."""
+        """Copies the weights of layers that live elsewhere, where they have changed since, and the states."""
         if not self.is_shared:
             return
+        self._take_states()
         for layer, place in self._places.items():
             home = layer.place
             if home is None or home.engine is self.engine:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras import initializers
-from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras import constraints, initializers, regularizers
+from lstm_rs.keras._checks import positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import SameShape
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -18,8 +18,8 @@ class PReLU(SameShape):
 
     Args:
         alpha_initializer: Default `Zeros`.
-        alpha_regularizer: Not supported yet.
-        alpha_constraint: Not supported yet.
+        alpha_regularizer: A penalty on `alpha`, a name or an object of `keras.regularizers`. Default None.
+        alpha_constraint: What `alpha` is forced to, a name or an object of `keras.constraints`. Default None.
         shared_axes: The axes, counted from 1 behind the batch, along which all values share their slope, such as [1]
             for the same slopes at all steps of a sequence. Default None: a slope for each value.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
@@ -52,11 +52,10 @@ class PReLU(SameShape):
         shared_axes: Any = None,
         **kwargs: Any,
     ) -> None:
-        not_yet("PReLU", alpha_regularizer=alpha_regularizer, alpha_constraint=alpha_constraint)
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = None
-        self.alpha_constraint = None
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
             shared_axes = [shared_axes]
         self.shared_axes = (

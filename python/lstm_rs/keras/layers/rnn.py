@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from lstm_rs.keras import _serialization, activations, initializers
-from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real, warn
+import numpy as np
+
+from lstm_rs.keras import _serialization, activations, constraints, initializers, regularizers
+from lstm_rs.keras._checks import optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
+from lstm_rs.keras.layers.stateful import Stateful
+from lstm_rs.keras.layers.tensor import KerasTensor
 from lstm_rs.keras.layers.weight import WeightAttribute, WeightSlice
 
 T = TypeVar("T", bound="RNN")
@@ -16,8 +20,19 @@ L = TypeVar("L", bound="LayerOfCell")
 A = TypeVar("A")
 
 
+def zero_states(sizes: Sequence[Any], batch_size: int | None) -> list[Any]:
+    """Zeros of these sizes for so many sequences, one if that is not said."""
+    return [
+        zero_states(size, batch_size) if isinstance(size, list) else np.zeros((batch_size or 1, size), np.float32)
+        for size in sizes
+    ]
+
+
 class Cell(Layer):
     """A layer that computes one step of a recurrence; `RNN` applies it along time. Here is what every cell has."""
+
+    _drops_all: ClassVar[bool] = False
+    """Whether a rate of 1 drops everything, as Keras has it, and not nothing."""
 
     kernel = WeightAttribute()
     recurrent_kernel = WeightAttribute()
@@ -44,15 +59,6 @@ class Cell(Layer):
         **kwargs: Any,
     ) -> None:
         owner = type(self).__name__
-        not_yet(
-            owner,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-        )
         units = positive_int(owner, units=units)
         super().__init__(**kwargs)
         self.units = units
@@ -61,20 +67,24 @@ class Cell(Layer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = None
-        self.recurrent_regularizer = None
-        self.bias_regularizer = None
-        self.kernel_constraint = None
-        self.recurrent_constraint = None
-        self.bias_constraint = None
-        self.dropout = _rate(owner, dropout=dropout)
-        self.recurrent_dropout = _rate(owner, recurrent_dropout=recurrent_dropout)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.recurrent_constraint = constraints.get(recurrent_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.dropout = _rate(owner, self._drops_all, dropout=dropout)
+        self.recurrent_dropout = _rate(owner, self._drops_all, recurrent_dropout=recurrent_dropout)
         self.seed = optional_int(owner, seed=seed)
 
     @property
     def state_size(self) -> int | list[int]:
         """The size of h."""
         return self.units
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Array]:
+        """States of zeros, each (batch_size, units), as a list."""
+        return zero_states([self.state_size] if isinstance(self.state_size, int) else self.state_size, batch_size)
 
     @property
     def output_size(self) -> int:
@@ -84,19 +94,20 @@ class Cell(Layer):
     @property
     def differs_in_training(self) -> bool:
         """Whether anything is dropped."""
-        return any(0 < rate < 1 for rate in (self.dropout, self.recurrent_dropout))
+        return any(rate > 0 and (rate < 1 or self._drops_all) for rate in (self.dropout, self.recurrent_dropout))
 
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """As every layer's; the initializer of the recurrent kernel is `recurrent_initializer`."""
         return super().first_values("recurrent" if weight == "recurrent_kernel" else weight, shape)
 
 
-def _rate(owner: str, **arguments: object) -> float:
-    """The one argument given, moved into [0, 1] as Keras does; with a warning where nothing will be dropped."""
+def _rate(owner: str, drops_all: bool, **arguments: object) -> float:
+    """The one argument given, moved into [0, 1] as Keras does; with a warning where nothing or all is dropped."""
     ((name, value),) = arguments.items()
     number = real(owner, **arguments)
     if not 0 <= number < 1:
-        warn(f"{owner}: as in Keras, {name}={value!r} drops nothing: give a share of at least 0 and below 1.")
+        what = "everything" if drops_all and number >= 1 else "nothing"
+        warn(f"{owner}: as in Keras, {name}={value!r} drops {what}: give a share of at least 0 and below 1.")
     return min(1.0, max(0.0, number))
 
 
@@ -110,20 +121,23 @@ class OfCell(Generic[A]):
         return cast(A, getattr(layer.cell, self._name))
 
 
-class RNN(Layer):
+class RNN(Stateful):
     """Applies a recurrent cell to each step of a sequence: y[t], states[t] = cell(x[t], states[t - 1]), states[-1] = 0.
 
     Input: (batch, time, n). Output: (batch, units), the last step's, or (batch, time, units) with `return_sequences`;
-    with `return_state` a list of that and the last states, (batch, units) each.
+    with `return_state` a list of that and the last states, (batch, units) each; of several cells a list for each cell.
     Called with `initial_state=[...]`, or on a list of the input and the states, the layer starts from these states.
-    A masked step repeats the output before it and leaves the states alone.
+    A masked step repeats the output before it and leaves the states alone. With `initial_state`, as in Keras, every
+    step counts, and the outputs keep the mask.
 
     Args:
-        cell: One cell: an `LSTMCell`, a `GRUCell` or a `SimpleRNNCell`. A list of cells is not supported yet.
+        cell: An `LSTMCell`, a `GRUCell` or a `SimpleRNNCell`; or several, in a list or in `StackedRNNCells`, of which
+            each reads the outputs of the one before.
         return_sequences: Whether to return every step's output. Default False.
         return_state: Whether to return the last states, too. Default False.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
-        stateful: Not supported yet.
+        stateful: Whether each batch goes on from the states in which the one before left its sequences; needs an
+            input of a fixed batch size, `Input(batch_shape=...)`. Default False.
         unroll: Accepted as in Keras; it changes nothing.
         zero_output_for_mask: Whether masked steps give zeros instead of the output before them. Default False.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
@@ -152,7 +166,7 @@ class RNN(Layer):
 
     def __init__(
         self,
-        cell: Cell,
+        cell: Any,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
@@ -162,17 +176,18 @@ class RNN(Layer):
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
+        from lstm_rs.keras.layers.stacked_rnn_cells import StackedRNNCells
+
         if isinstance(cell, (list, tuple)):
-            raise NotImplementedError(f"{name}: a list of cells is not supported yet, stack several {name} layers.")
-        if not isinstance(cell, Cell):
+            cell = StackedRNNCells(cell)
+        if not isinstance(cell, (Cell, StackedRNNCells)):
             raise ValueError(f"{name}: `cell` must be a cell such as `LSTMCell`. Received: cell={cell!r}")
-        not_yet(name, stateful=stateful)
         super().__init__(**kwargs)
-        self.cell = cell
+        self.cell: Any = cell
         self.return_sequences = bool(return_sequences)
         self.return_state = bool(return_state)
         self.go_backwards = bool(go_backwards)
-        self.stateful = False
+        self.stateful = bool(stateful)
         self.unroll = bool(unroll)
         self.zero_output_for_mask = bool(zero_output_for_mask)
 
@@ -189,11 +204,44 @@ class RNN(Layer):
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list."""
         batch, time = input_shape[0], input_shape[1]
-        output = (batch, time, self.cell.units) if self.return_sequences else (batch, self.cell.units)
+        size = self.cell.output_size
+        output = (batch, time, size) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
+
+        def state_shape(size: Any) -> Any:
+            return [state_shape(one) for one in size] if isinstance(size, list) else (batch, size)
+
+        return [output, *map(state_shape, self.state_size)]
+
+    @property
+    def state_size(self) -> list[Any]:
+        """The sizes of the states; of several cells the list of each cell's, or its one size."""
         sizes = self.cell.state_size
-        return [output, *((batch, size) for size in (sizes if isinstance(sizes, list) else [sizes]))]
+        return sizes if isinstance(sizes, list) else [sizes]
+
+    def get_initial_state(self, batch_size: int | None) -> list[Any]:
+        """The zeros from which states start, each (batch_size, units); of several cells a list for each."""
+        return zero_states(self.state_size, batch_size)
+
+    @property
+    def gives_several(self) -> bool:
+        """Whether the states come with the output."""
+        return self.return_state
+
+    def packed(self, outputs: list[Any]) -> list[Any]:
+        """The output, then the states: of one cell each for itself, of several cells a list for each."""
+        return [outputs[0], *self.in_form(outputs[1:])]
+
+    def in_form(self, states: list[Any]) -> list[Any]:
+        """The states one after another, as `return_state` gives them."""
+        if isinstance(self.cell, Cell):
+            return states
+        rest = iter(states)
+        # As in Keras, a list around a cell's one state where it is an array, none where it is symbolic.
+        bare = isinstance(states[0], KerasTensor)
+        form = [size if isinstance(size, list) or bare else [size] for size in self.state_size]
+        return [[next(rest) for _ in size] if isinstance(size, list) else next(rest) for size in form]
 
     def check_streams(self) -> None:
         """Refuses a layer that begins at the end of the sequence."""
@@ -211,6 +259,13 @@ class RNN(Layer):
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
         return {**super().get_config(), "cell": _serialization.serialize(self.cell)}
 
+    def for_engine(self) -> Config:
+        """As every layer's; each cell says whether it is trained."""
+        described = super().for_engine()
+        if "cell" in described["config"]:
+            described["config"]["cell"] = self.cell.for_engine()
+        return described
+
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> RNN:
         """A layer from what `get_config()` returned; `custom_objects` is accepted as in Keras, and unused."""
@@ -224,7 +279,8 @@ class RNN(Layer):
 
     def first_values(self, weight: str, shape: tuple[int, ...]) -> Array | None:
         """The cell's."""
-        return self.cell.first_values(weight.rpartition("/")[2], shape)
+        values: Array | None = self.cell.first_values(weight.partition("/")[2], shape)
+        return values
 
 
 class LayerOfCell(RNN):
@@ -236,12 +292,12 @@ class LayerOfCell(RNN):
     kernel_initializer = OfCell[initializers.AnyInitializer]()
     recurrent_initializer = OfCell[initializers.AnyInitializer]()
     bias_initializer = OfCell[initializers.AnyInitializer]()
-    kernel_regularizer = OfCell[None]()
-    recurrent_regularizer = OfCell[None]()
-    bias_regularizer = OfCell[None]()
-    kernel_constraint = OfCell[None]()
-    recurrent_constraint = OfCell[None]()
-    bias_constraint = OfCell[None]()
+    kernel_regularizer = OfCell[Any]()
+    recurrent_regularizer = OfCell[Any]()
+    bias_regularizer = OfCell[Any]()
+    kernel_constraint = OfCell[Any]()
+    recurrent_constraint = OfCell[Any]()
+    bias_constraint = OfCell[Any]()
     dropout = OfCell[float]()
     recurrent_dropout = OfCell[float]()
     seed = OfCell["int | None"]()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import real
 from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell
 
 
@@ -19,8 +18,8 @@ class SimpleRNNCell(Cell):
 
     With `dropout` or `recurrent_dropout`, training multiplies x or h by a mask whose entries are 0 with that
     probability and else 1 / (1 - rate). A mask is drawn for each sequence of a batch and holds for all its steps (Gal
-    and Ghahramani 2016). Prediction and evaluation drop nothing. A rate below 0 counts as 0; one of 1 or more, at which
-    Keras drops everything, is not supported.
+    and Ghahramani 2016). Prediction and evaluation drop nothing. A rate below 0 counts as 0, and one of 1 or more
+    as 1: it drops everything, as Keras has it for this cell.
 
     Args:
         units: The size of h.
@@ -29,12 +28,12 @@ class SimpleRNNCell(Cell):
         kernel_initializer: Default `glorot_uniform`.
         recurrent_initializer: Default `orthogonal`.
         bias_initializer: Default `zeros`.
-        kernel_regularizer: Not supported yet.
-        recurrent_regularizer: Not supported yet.
-        bias_regularizer: Not supported yet.
-        kernel_constraint: Not supported yet.
-        recurrent_constraint: Not supported yet.
-        bias_constraint: Not supported yet.
+        kernel_regularizer: A penalty on `kernel`, a name or an object of `keras.regularizers`. Default None.
+        recurrent_regularizer: A penalty on `recurrent_kernel`, as `kernel_regularizer`. Default None.
+        bias_regularizer: A penalty on `bias`, a name or an object of `keras.regularizers`. Default None.
+        kernel_constraint: What `kernel` is forced to, a name or an object of `keras.constraints`. Default None.
+        recurrent_constraint: What `recurrent_kernel` is forced to, as `kernel_constraint`. Default None.
+        bias_constraint: What `bias` is forced to, a name or an object of `keras.constraints`. Default None.
         dropout: The share of the inputs x that a training step sets to zero, see above. Default 0.
         recurrent_dropout: The same of the outputs before, h. Default 0.
         seed: An integer for the same draws on every run. Default None: drawn from the model's seed.
@@ -42,7 +41,6 @@ class SimpleRNNCell(Cell):
 
     Raises:
         ValueError: for `units` below 1, an unknown activation or initializer, a rate or seed that is no number.
-        NotImplementedError: for a rate of 1 or more.
 
     >>> import lstm_rs as tf
     >>> tf.keras.layers.SimpleRNNCell(128).units
@@ -51,6 +49,7 @@ class SimpleRNNCell(Cell):
     As `keras.layers.SimpleRNNCell`.
     """
 
+    _drops_all = True
     _arguments: ClassVar[tuple[str, ...]] = (
         "units",
         "activation",
@@ -88,13 +87,6 @@ class SimpleRNNCell(Cell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            # Other cells drop nothing at 1, this one would drop everything.
-            if real("SimpleRNNCell", **{name: rate}) >= 1:
-                raise NotImplementedError(
-                    f"SimpleRNNCell: `{name}` of 1, which drops everything, is not supported: give a share below 1. "
-                    f"Received: {name}={rate!r}"
-                )
         super().__init__(
             units=units,
             activation=activation,
@@ -130,19 +122,20 @@ class SimpleRNN(LayerOfCell):
         kernel_initializer: Default `glorot_uniform`.
         recurrent_initializer: Default `orthogonal`.
         bias_initializer: Default `zeros`.
-        kernel_regularizer: Not supported yet.
-        recurrent_regularizer: Not supported yet.
-        bias_regularizer: Not supported yet.
-        activity_regularizer: Not supported yet.
-        kernel_constraint: Not supported yet.
-        recurrent_constraint: Not supported yet.
-        bias_constraint: Not supported yet.
+        kernel_regularizer: A penalty on `kernel`, a name or an object of `keras.regularizers`. Default None.
+        recurrent_regularizer: A penalty on `recurrent_kernel`, as `kernel_regularizer`. Default None.
+        bias_regularizer: A penalty on `bias`, a name or an object of `keras.regularizers`. Default None.
+        activity_regularizer: A penalty on each output, divided by the number of samples: a name or an object of
+            `keras.regularizers`. Default None.
+        kernel_constraint: What `kernel` is forced to, a name or an object of `keras.constraints`. Default None.
+        recurrent_constraint: What `recurrent_kernel` is forced to, as `kernel_constraint`. Default None.
+        bias_constraint: What `bias` is forced to, a name or an object of `keras.constraints`. Default None.
         dropout: The share of the inputs that a training step sets to zero, as in `SimpleRNNCell`. Default 0.
         recurrent_dropout: The same of the outputs before, where they go into the product. Default 0.
         return_sequences: Whether to return every step's output. Default False.
         return_state: Whether to return the last h, too, as a list [output, h]. Default False.
         go_backwards: Whether to read the sequence from its end; outputs come in the order read. Default False.
-        stateful: Not supported yet.
+        stateful: Whether each batch goes on from the states of the one before, as in `RNN`. Default False.
         unroll: Accepted as in Keras; it changes nothing.
         seed: An integer for the same draws on every run. Default None: drawn from the model's seed. It is part of the
             configuration, where Keras forgets it.
@@ -150,7 +143,6 @@ class SimpleRNN(LayerOfCell):
 
     Raises:
         ValueError: for `units` below 1, an unknown activation or initializer, a rate or seed that is no number.
-        NotImplementedError: for a rate of 1 or more.
 
     >>> import lstm_rs as tf
     >>> tf.keras.layers.SimpleRNN(4).compute_output_shape((None, 7, 3))

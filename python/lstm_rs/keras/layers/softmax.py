@@ -8,16 +8,18 @@ from lstm_rs.keras.layers.base import SameShape
 
 
 class Softmax(SameShape):
-    """Positive numbers that add up to 1 along the last axis: y = exp(x) / sum(exp(x)).
+    """Positive numbers that add up to 1 along an axis: y = exp(x) / sum(exp(x)).
 
     As in Keras it does not take masked steps: `Activation("softmax")` does.
 
     Args:
-        axis: -1, the last axis, or a list of that. Others are not supported.
+        axis: The axis, or a list of one; not the batch's. Default -1.
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
-        NotImplementedError: for another axis; on use, for masked steps.
+        ValueError: for an `axis` that is no integer.
+        NotImplementedError: for several axes; when it is built, for the batch's axis or one that the input lacks; on
+            use, for masked steps.
 
     >>> import numpy as np
     >>> import lstm_rs as tf
@@ -32,9 +34,9 @@ class Softmax(SameShape):
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if axis not in (-1, [-1], (-1,)):
-            raise NotImplementedError(
-                "Softmax: only axis=-1, the last one, is supported: put the layer between two `Permute` layers that "
-                f"move the axis to the end and back. Received: axis={axis!r}"
-            )
+        axes = axis if isinstance(axis, (list, tuple)) else [axis]
+        if any(isinstance(one, bool) or not isinstance(one, int) for one in axes) or not axes:
+            raise ValueError(f"Softmax: `axis` must be an integer or a list of one. Received: axis={axis!r}")
+        if len(axes) > 1:
+            raise NotImplementedError(f"Softmax: only one axis at a time is supported. Received: axis={axis!r}")
         self.axis = axis

@@ -82,6 +82,15 @@ def tensors_in(value: Any) -> Iterator[KerasTensor]:
             yield from tensors_in(item)
 
 
+def shapes_in(value: Any) -> Iterator[Shape]:
+    """The shapes in lists and tuples of them."""
+    if value and isinstance(value[0], (list, tuple)):
+        for item in value:
+            yield from shapes_in(item)
+    else:
+        yield value
+
+
 def replaced(value: Any, replacements: Mapping[KerasTensor, KerasTensor]) -> Any:
     """The same lists, tuples and dictionaries around other tensors."""
     if isinstance(value, KerasTensor):

@@ -48,7 +48,8 @@ class WeightSlice(NamedTuple):
             )
         arrays = []
         for value, spec in zip(values, expected, strict=True):
-            array = np.ascontiguousarray(value, dtype=np.float32)
+            # `ascontiguousarray` alone gives a scalar an axis.
+            array = np.ascontiguousarray(value, dtype=np.float32).reshape(np.shape(value))
             if array.shape != spec.shape:
                 raise ValueError(
                     f"{owner}: the weight '{spec.path}' has shape {spec.shape}. Received shape {array.shape}"

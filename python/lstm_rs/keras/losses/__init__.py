@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,6 +50,15 @@ from lstm_rs.keras.losses.losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from lstm_rs.keras.losses.overlap import (
+    CategoricalGeneralizedCrossEntropy,
+    Dice,
+    Tversky,
+    categorical_generalized_cross_entropy,
+    dice,
+    tversky,
+)
+from lstm_rs.keras.losses.own_loss import OwnLoss
 
 _CLASS_OF: dict[Callable[..., Any], type[EngineLoss]] = {
     binary_crossentropy: BinaryCrossentropy,
@@ -71,7 +81,12 @@ _CLASS_OF: dict[Callable[..., Any], type[EngineLoss]] = {
     squared_hinge: SquaredHinge,
 }
 
+# Those that Python computes.
+_IN_PYTHON: dict[Callable[..., Any], type[Loss]] = {dice: Dice, tversky: Tversky}
+
 _BY_NAME: dict[str, Any] = {
+    **{function.__name__: function for function in _IN_PYTHON},
+    **{cls.__name__: cls for cls in (*_IN_PYTHON.values(), CategoricalGeneralizedCrossEntropy)},
     **{function.__name__: function for function in _CLASS_OF},
     **{cls.__name__: cls for cls in _CLASS_OF.values()},
     "bce": binary_crossentropy,
@@ -115,21 +130,21 @@ def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> A
     return get(name) if isinstance(name, str) else _serialization.deserialize(name, _BY_NAME, "loss")
 
 
-def resolve(identifier: Any) -> EngineLoss:
-    """The `Loss` that stands for what `compile` was given.
+def resolve(identifier: Any) -> EngineLoss | OwnLoss:
+    """The loss that stands for what `compile` was given.
 
     Raises:
         ValueError: for an unknown name.
-        NotImplementedError: for a loss written in Python.
+        NotImplementedError: for a loss written in Python that lacks its values or its gradient.
     """
-    loss: Any = get(identifier)
-    cls = _CLASS_OF.get(loss) if not isinstance(loss, EngineLoss) else None
+    is_own = not callable(identifier) and hasattr(identifier, "gradient")
+    loss: Any = identifier if is_own else get(identifier)
+    cls = _CLASS_OF.get(loss) if inspect.isfunction(loss) else None
     if cls is not None:
         return cls(name=identifier if isinstance(identifier, str) else loss.__name__)
-    if type(loss) not in _CLASS_OF.values():
-        raise NotImplementedError(f"Losses written in Python are not supported. Received: {identifier!r}")
-    found: EngineLoss = loss
-    return found
+    if inspect.isfunction(loss) and loss in _IN_PYTHON:
+        return OwnLoss(_IN_PYTHON[loss]())
+    return loss if type(loss) in _CLASS_OF.values() else OwnLoss(loss)
 
 
 __all__ = [
@@ -137,8 +152,10 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
     "CosineSimilarity",
+    "Dice",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -152,13 +169,16 @@ __all__ = [
     "Quantile",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cosine_similarity",
     "deserialize",
+    "dice",
     "get",
     "hinge",
     "huber",
@@ -173,6 +193,7 @@ __all__ = [
     "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]
 
 __getattr__ = absent(__name__, __all__)

@@ -11,7 +11,7 @@ from lstm_rs.keras._data import as_floats, as_target, as_weights
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._signatures import with_name
-from lstm_rs.keras._types import Config
+from lstm_rs.keras._types import Array, Config, Shape, Values
 from lstm_rs.keras.losses.loss import Loss
 
 
@@ -46,9 +46,29 @@ class EngineLoss(Loss):
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The loss of predictions, weighted by `sample_weight` where it is given."""
         predictions = as_floats(y_pred, "y_pred")
-        targets = as_target(y_true, predictions.shape, self.sparse, self.name)
+        targets = self.as_target(y_true, predictions.shape)
         weights = None if sample_weight is None else as_weights(sample_weight)
         return _engine.loss_value(json.dumps(self.spec()), targets, predictions, weights)
+
+    def value(self, y_true: Any, y_pred: Any) -> Array:
+        """The loss of each row along the last axis, not reduced. With `gradient`, what own losses are made of."""
+        predictions = as_floats(y_pred, "y_pred")
+        values = _engine.loss_values(json.dumps(self.spec()), self.as_target(y_true, predictions.shape), predictions)
+        return values.reshape(predictions.shape[:-1])
+
+    def gradient(self, y_true: Any, y_pred: Any) -> Array:
+        """The derivative of each row's loss by the predictions, in their shape.
+
+        >>> import lstm_rs as tf
+        >>> tf.keras.losses.MeanSquaredError().gradient([[1.0, 2.0]], [[1.0, 4.0]]).tolist()
+        [[0.0, 2.0]]
+        """
+        predictions = as_floats(y_pred, "y_pred")
+        return _engine.loss_gradient(json.dumps(self.spec()), self.as_target(y_true, predictions.shape), predictions)
+
+    def as_target(self, y: Any, output: Shape, skip_nan: bool = False) -> Values:
+        """Targets as the engine reads them."""
+        return as_target(y, output, self.sparse, self.name, skip_nan)
 
     def spec(self) -> Config:
         """The JSON form that the engine reads."""

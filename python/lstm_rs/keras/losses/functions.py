@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from lstm_rs import _engine
-from lstm_rs.keras._data import as_floats, as_target
 from lstm_rs.keras._types import Array
-from lstm_rs.keras.losses.engine_loss import EngineLoss
 from lstm_rs.keras.losses.losses import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -31,14 +27,6 @@ from lstm_rs.keras.losses.losses import (
 )
 
 
-def _each(loss: EngineLoss, y_true: Any, y_pred: Any) -> Array:
-    """The loss of each row along the last axis."""
-    predictions = as_floats(y_pred, "y_pred")
-    targets = as_target(y_true, predictions.shape, loss.sparse, loss.name)
-    values = _engine.loss_values(json.dumps(loss.spec()), targets, predictions)
-    return values.reshape(predictions.shape[:-1])
-
-
 def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
     """mean((y - p)^2) along the last axis.
 
@@ -46,83 +34,83 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
     >>> tf.keras.losses.mean_squared_error([[1.0, 2.0]], [[1.0, 4.0]]).tolist()
     [2.0]
     """
-    return _each(MeanSquaredError(), y_true, y_pred)
+    return MeanSquaredError().value(y_true, y_pred)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
     """mean(|y - p|) along the last axis."""
-    return _each(MeanAbsoluteError(), y_true, y_pred)
+    return MeanAbsoluteError().value(y_true, y_pred)
 
 
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Array:
     """-sum(y log p) along the last axis, for one-hot targets."""
-    return _each(CategoricalCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+    return CategoricalCrossentropy(from_logits, label_smoothing, axis).value(y_true, y_pred)
 
 
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Array:
     """-log p[y], for class numbers."""
-    return _each(SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis), y_true, y_pred)
+    return SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis).value(y_true, y_pred)
 
 
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Array:
     """-mean(y log p + (1 - y) log(1 - p)) along the last axis, for targets of 0 and 1."""
-    return _each(BinaryCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+    return BinaryCrossentropy(from_logits, label_smoothing, axis).value(y_true, y_pred)
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Array:
     """mean(100 |y - p| / max(|y|, 1e-7)) along the last axis."""
-    return _each(MeanAbsolutePercentageError(), y_true, y_pred)
+    return MeanAbsolutePercentageError().value(y_true, y_pred)
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Array:
     """mean((log(p + 1) - log(y + 1))^2) along the last axis."""
-    return _each(MeanSquaredLogarithmicError(), y_true, y_pred)
+    return MeanSquaredLogarithmicError().value(y_true, y_pred)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Array:
     """mean(e^2 / 2) where e = |y - p| is at most `delta`, else mean(delta e - delta^2 / 2), along the last axis."""
-    return _each(Huber(delta), y_true, y_pred)
+    return Huber(delta).value(y_true, y_pred)
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> Array:
     """mean(log(cosh(p - y))) along the last axis."""
-    return _each(LogCosh(), y_true, y_pred)
+    return LogCosh().value(y_true, y_pred)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Array:
     """mean(p - y log(p + 1e-7)) along the last axis."""
-    return _each(Poisson(), y_true, y_pred)
+    return Poisson().value(y_true, y_pred)
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Array:
     """sum(y log(y / p)) along the last axis."""
-    return _each(KLDivergence(), y_true, y_pred)
+    return KLDivergence().value(y_true, y_pred)
 
 
 def hinge(y_true: Any, y_pred: Any) -> Array:
     """mean(max(1 - y p, 0)) along the last axis, for targets of -1 and 1, or of 0 and 1 alone."""
-    return _each(Hinge(), y_true, y_pred)
+    return Hinge().value(y_true, y_pred)
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Array:
     """mean(max(1 - y p, 0)^2) along the last axis, for targets of -1 and 1, or of 0 and 1 alone."""
-    return _each(SquaredHinge(), y_true, y_pred)
+    return SquaredHinge().value(y_true, y_pred)
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Array:
     """max(max((1 - y) p) - sum(y p) + 1, 0) along the last axis, for one-hot targets."""
-    return _each(CategoricalHinge(), y_true, y_pred)
+    return CategoricalHinge().value(y_true, y_pred)
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     """-sum(y p) / (norm(y) norm(p)) along the last axis."""
-    return _each(CosineSimilarity(axis), y_true, y_pred)
+    return CosineSimilarity(axis).value(y_true, y_pred)
 
 
 def binary_focal_crossentropy(
@@ -136,8 +124,8 @@ def binary_focal_crossentropy(
     axis: int = -1,
 ) -> Array:
     """mean((1 - q)^gamma b) along the last axis: b the binary cross-entropy, q the probability of the target."""
-    return _each(
-        BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred
+    return BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis).value(
+        y_true, y_pred
     )
 
 
@@ -151,9 +139,9 @@ def categorical_focal_crossentropy(
     axis: int = -1,
 ) -> Array:
     """-sum(alpha (1 - p)^gamma y log p) along the last axis, for one-hot targets."""
-    return _each(CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis), y_true, y_pred)
+    return CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis).value(y_true, y_pred)
 
 
 def quantile(y_true: Any, y_pred: Any, quantile: float = 0.5) -> Array:
     """mean(max(q (y - p), (q - 1) (y - p))) along the last axis."""
-    return _each(Quantile(quantile), y_true, y_pred)
+    return Quantile(quantile).value(y_true, y_pred)

@@ -14,6 +14,25 @@ _REDUCTIONS_TO_COME = ("none", None)
 class Loss(Described):
     """A loss: one number that says how far predictions are from the targets.
 
+    A loss of your own derives from it and has two methods, both on NumPy arrays: `value(y_true, y_pred)`, a number for
+    each sample (or each step, or a single one), and `gradient(y_true, y_pred)`, the derivative of the values' sum by
+    `y_pred`, in its shape. The method with the values may be called `call`, as in Keras, which derives by itself.
+    `y_true` is float32 and may have any shape; both come a batch at a time. Weights, masks and the reduction follow.
+
+    >>> import lstm_rs as tf
+    >>> class Cubic(tf.keras.losses.Loss):
+    ...     def value(self, y_true, y_pred):
+    ...         return (abs(y_pred - y_true) ** 3).mean(-1)
+    ...
+    ...     def gradient(self, y_true, y_pred):
+    ...         return 3 * (y_pred - y_true) * abs(y_pred - y_true) / y_pred.shape[-1]
+    >>> Cubic()([[1.0, 2.0]], [[1.0, 4.0]])
+    4.0
+    >>> model = tf.keras.Sequential([tf.keras.layers.Dense(2)])
+    >>> model.compile(loss=Cubic())
+
+    A plain function that returns both, the values and the gradient, is a loss too.
+
     A loss has a value for each sample (and step); `reduction` says how these become one number:
     `sum_over_batch_size` and `mean` divide their weighted sum by their number, `mean_with_sample_weight` by the sum of
     the weights, `sum` does not divide.
@@ -40,3 +59,13 @@ class Loss(Described):
         self.name = name or snake_case(type(self).__name__)
         self.reduction = reduction
         self.dtype = "float32"
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The loss of predictions, weighted by `sample_weight` where it is given."""
+        from lstm_rs.keras.losses.own_loss import OwnLoss
+
+        return OwnLoss(self)(y_true, y_pred, sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values of a loss of your own, before they are reduced."""
+        raise NotImplementedError(f"The loss {type(self).__name__} must define `value(y_true, y_pred)`.")

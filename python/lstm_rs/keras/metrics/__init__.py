@@ -8,6 +8,24 @@ from typing import Any
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._checks import absent
 from lstm_rs.keras._names import snake_case
+from lstm_rs.keras.losses.functions import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
 from lstm_rs.keras.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -29,6 +47,12 @@ from lstm_rs.keras.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from lstm_rs.keras.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 from lstm_rs.keras.metrics.fscore import F1Score, FBetaScore
 from lstm_rs.keras.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
@@ -40,7 +64,7 @@ from lstm_rs.keras.metrics.probabilistic import (
     Poisson,
     SparseCategoricalCrossentropy,
 )
-from lstm_rs.keras.metrics.reduction import Mean, Sum
+from lstm_rs.keras.metrics.reduction import Mean, MeanMetricWrapper, Sum
 from lstm_rs.keras.metrics.regression import (
     CosineSimilarity,
     LogCoshError,
@@ -90,12 +114,15 @@ _CLASSES: tuple[type[Metric], ...] = (
     TruePositives,
 )
 
+# Those that Python counts.
+_IN_PYTHON: tuple[type[Metric], ...] = (ConcordanceCorrelation, PearsonCorrelation)
+
 # Fed with values, not with targets and predictions: not for `compile`.
 _REDUCTIONS: tuple[type[Metric], ...] = (Mean, Sum)
 
 _BY_NAME: dict[str, type[Metric]] = {
-    **{cls.__name__: cls for cls in (*_CLASSES, *_REDUCTIONS)},
-    **{snake_case(cls.__name__): cls for cls in (*_CLASSES, *_REDUCTIONS)},
+    **{cls.__name__: cls for cls in (*_CLASSES, *_IN_PYTHON, *_REDUCTIONS)},
+    **{snake_case(cls.__name__): cls for cls in (*_CLASSES, *_IN_PYTHON, *_REDUCTIONS)},
     "bce": BinaryCrossentropy,
     "BCE": BinaryCrossentropy,
     "mae": MeanAbsoluteError,
@@ -137,14 +164,18 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return _serialization.deserialize(config, _BY_NAME, "metric")
 
 
-def resolve(identifier: Any) -> EngineMetric:
+def is_known(metric: Metric) -> bool:
+    """Whether the engine counts it; else it is counted in Python."""
+    return type(metric) in _CLASSES
+
+
+def resolve(identifier: Any) -> Metric:
     """The `Metric` that stands for what `compile` was given, under the name that the logs show.
 
-    A loss function of `keras.losses` stands for the metric of its name.
+    A loss function of `keras.losses` stands for the metric of its name, another function for the mean of what it gives.
 
     Raises:
         ValueError: for an unknown name.
-        NotImplementedError: for a metric written in Python.
     """
     metric = get(identifier)
     if metric is None:
@@ -155,8 +186,6 @@ def resolve(identifier: Any) -> EngineMetric:
                 f"{type(metric).__name__} takes plain values: call it yourself, it cannot be a metric of a model, "
                 "which feeds targets and predictions."
             )
-        if not isinstance(metric, EngineMetric) or type(metric) not in _CLASSES:
-            raise NotImplementedError(f"Metrics written in Python are not supported. Received: {identifier!r}")
         if isinstance(identifier, str):
             metric.name = identifier
         return metric
@@ -166,7 +195,8 @@ def resolve(identifier: Any) -> EngineMetric:
     found = _BY_NAME.get(name, Metric)
     if getattr(losses, name, None) is metric and issubclass(found, EngineMetric):
         return found()
-    raise NotImplementedError(f"Metrics written in Python are not supported. Received: {identifier!r}")
+    name = getattr(metric, "name", None) or name or type(metric).__name__
+    return MeanMetricWrapper(metric, name=name)
 
 
 __all__ = [
@@ -177,6 +207,7 @@ __all__ = [
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "ConcordanceCorrelation",
     "CosineSimilarity",
     "F1Score",
     "FBetaScore",
@@ -188,9 +219,11 @@ __all__ = [
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanMetricWrapper",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "PearsonCorrelation",
     "Poisson",
     "Precision",
     "PrecisionAtRecall",
@@ -208,9 +241,27 @@ __all__ = [
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "concordance_correlation",
     "deserialize",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pearson_correlation",
+    "poisson",
     "serialize",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
 ]
 
 __getattr__ = absent(__name__, __all__)

@@ -109,7 +109,13 @@ class EngineMetric(Metric):
             )
 
 
-def value_at(results: list[float], place: int | slice) -> float | Array:
-    """What an engine's results have at a place: a number, or the numbers of a slice as an array."""
+def value_at(results: list[float], place: int | slice | Metric) -> float | Array:
+    """What an engine's results have at a place: a number, or the numbers of a slice as an array.
+
+    What is counted in Python is its own place.
+    """
+    if isinstance(place, Metric):
+        own = np.asarray(place.result(), dtype=np.float32)
+        return own if own.ndim else float(own)
     found = results[place]
     return np.asarray(found, dtype=np.float32) if isinstance(found, list) else found

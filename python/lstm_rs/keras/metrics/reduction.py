@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rs.keras._data import as_floats
-from lstm_rs.keras._types import Array
+from lstm_rs.keras._data import as_floats, with_last_axis
+from lstm_rs.keras._names import auto_name
+from lstm_rs.keras._serialization import serialize_value
+from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.metrics.metric import Metric
 
 _Numbers = NDArray[np.float64]
@@ -80,6 +82,60 @@ class Sum(Metric):
     def result(self) -> float:
         """The sum since `reset_state`."""
         return self._total
+
+
+class MeanMetricWrapper(Mean):
+    """The weighted mean of what a function gives for targets and predictions: a number for each sample, or each step.
+
+    A plain function among the `metrics` of `compile` becomes one.
+
+    Args:
+        fn: A function `fn(y_true, y_pred, **kwargs)` of NumPy arrays.
+        name: By default the class name in snake case, numbered.
+        dtype: Accepted as in Keras.
+        **kwargs: Given to the function.
+
+    >>> import lstm_rs as tf
+    >>> metric = tf.keras.metrics.MeanMetricWrapper(lambda y, p: abs(y - p).max(-1), name="worst")
+    >>> metric([[1.0, 2.0]], [[1.5, 4.0]])
+    2.0
+
+    As `keras.metrics.MeanMetricWrapper`.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+        if not callable(fn):
+            raise ValueError(f"MeanMetricWrapper: `fn` must be a function. Received: fn={fn!r}")
+        super().__init__(name or auto_name(type(self).__name__), dtype)
+        self._fn = fn
+        self._options = kwargs
+
+    def update_state(  # type: ignore[override]  # targets and predictions instead of values, as in Keras
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+    ) -> None:
+        """Adds samples. What the `mask` leaves out counts nothing."""
+        predictions = as_floats(y_pred, "y_pred")
+        targets = with_last_axis(np.asarray(y_true), predictions.shape)
+        values = _numbers(self._fn(targets, predictions, **self._options), "values")
+        weights = None if sample_weight is None else _numbers(sample_weight, "sample_weight")
+        if mask is not None:
+            counted = np.asarray(mask, dtype=np.float64)
+            if weights is None:
+                weights = counted
+            else:
+                axes = max(counted.ndim, weights.ndim)
+                counted, weights = (part.reshape(part.shape + (1,) * (axes - part.ndim)) for part in (counted, weights))
+                weights = weights * counted
+        if weights is not None:
+            # A value that does not count may be NaN.
+            weighed = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim))
+            if weighed.ndim == values.ndim:
+                values = np.where(weighed == 0, 0.0, values)
+        super().update_state(values, weights)
+
+    def get_config(self) -> Config:
+        """The constructor arguments, ready for JSON."""
+        return {**super().get_config(), "fn": serialize_value(self._fn), **serialize_value(self._options)}
 
 
 def _by_sample(values: Any, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[_Numbers, _Numbers]:

@@ -11,7 +11,10 @@ from lstm_rs.keras import losses, metrics, optimizers
 from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.losses.engine_loss import EngineLoss
+from lstm_rs.keras.losses.own_loss import OwnLoss
+from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.metrics.engine_metric import EngineMetric, value_at
+from lstm_rs.keras.models.own_steps import OwnSteps
 from lstm_rs.keras.models.specs import OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
 
@@ -27,6 +30,7 @@ class Compiled:
         metrics: Any,
         weighted_metrics: Any,
         settings: Mapping[str, Any],
+        skip_nan: bool,
     ) -> None:
         loss, metrics, weighted_metrics = (_instances(argument) for argument in (loss, metrics, weighted_metrics))
         self.optimizer: Optimizer = optimizers.get(optimizer)
@@ -40,7 +44,10 @@ class Compiled:
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
             **settings,
+            # Keras has no such argument: its own configurations do not hold it.
+            **({"skip_nan": True} if skip_nan else {}),
         }
+        self.skip_nan = skip_nan
         # Names are looked up now, so that a wrong one is told here and not at the first batch.
         for identifier in _leaves(loss):
             if not _is_shape_dependent(identifier, losses.CROSSENTROPY):
@@ -71,6 +78,7 @@ class Compiled:
             plain,
             weighted,
             outputs,
+            self.skip_nan,
         )
 
     def get_config(self) -> Config:
@@ -87,26 +95,33 @@ class Resolved:
     def __init__(
         self,
         optimizer: Optimizer,
-        losses: list[EngineLoss],
+        losses: list[EngineLoss | OwnLoss],
         loss_weights: list[float],
-        plain: list[list[EngineMetric]],
-        weighted: list[list[EngineMetric]],
+        plain: list[list[Metric]],
+        weighted: list[list[Metric]],
         outputs: Sequence[OutputSpec],
+        skip_nan: bool,
     ) -> None:
         self.optimizer = optimizer
         self.losses = losses
         self.loss_weights = loss_weights
         self.plain = plain
         self.weighted = weighted
+        self.skip_nan = skip_nan
+        self.own_steps: OwnSteps | None = None
         prefixes = [f"{output.name}_" for output in outputs] if len(outputs) > 1 else [""]
         each = [f"{prefix}loss" for prefix in prefixes if prefix]
         self.names = ["loss", *each, *_log_names(plain, weighted, prefixes)]
         # Where the engine's results have the losses and each metric.
-        self._places: list[int | slice] = list(range(1 + len(each)))
+        self._places: list[int | slice | Metric] = list(range(1 + len(each)))
         end = len(self._places)
-        self._metric_places: list[int | slice] = []
+        self._metric_places: list[int | slice | Metric] = []
         for output, *parts in zip(outputs, plain, weighted, strict=True):
             for metric in (metric for part in parts for metric in part):
+                if not _is_known(metric):
+                    self._metric_places.append(metric)
+                    continue
+                assert isinstance(metric, EngineMetric)
                 size = metric.size(output.shape[-1] or 1)
                 self._metric_places.append(end if size is None else slice(end, end + size))
                 end += 1 if size is None else size
@@ -115,7 +130,7 @@ class Resolved:
         self._order = sorted(zip(self.names, self._places, strict=True), key=lambda pair: pair[0])
 
     @property
-    def metrics(self) -> list[EngineMetric]:
+    def metrics(self) -> list[Metric]:
         """All metrics in the order of the results."""
         return [metric for pair in zip(self.plain, self.weighted, strict=True) for part in pair for metric in part]
 
@@ -131,7 +146,24 @@ class Resolved:
         """Lets optimizer and metrics read what this engine holds of them; None ends that."""
         self.optimizer.attach(engine)
         for metric, place in zip(self.metrics, self._metric_places, strict=True):
-            metric.attach(engine, place)
+            if isinstance(metric, EngineMetric) and not isinstance(place, Metric):
+                metric.attach(engine, place)
+        own = any(isinstance(loss, OwnLoss) for loss in self.losses) or not all(map(_is_known, self.metrics))
+        self.own_steps = (
+            OwnSteps(engine, self.losses, self._own(), self.skip_nan) if own and engine is not None else None
+        )
+
+    def _own(self) -> list[list[tuple[Metric, bool]]]:
+        """The metrics of each output that are counted in Python, and whether they are weighted."""
+        return [
+            [
+                (metric, is_weighted)
+                for part, is_weighted in ((plain, False), (weighted, True))
+                for metric in part
+                if not _is_known(metric)
+            ]
+            for plain, weighted in zip(self.plain, self.weighted, strict=True)
+        ]
 
     def spec(self, engine: Engine) -> str:
         """The JSON that this engine compiles."""
@@ -140,14 +172,21 @@ class Resolved:
                 "optimizer": self.optimizer.spec(engine.weights),
                 "loss": [loss.spec() for loss in self.losses],
                 "loss_weights": self.loss_weights,
-                "metrics": [[serialize(metric) for metric in metrics] for metrics in self.plain],
-                "weighted_metrics": [[serialize(metric) for metric in metrics] for metrics in self.weighted],
+                "metrics": [_specs(metrics) for metrics in self.plain],
+                "weighted_metrics": [_specs(metrics) for metrics in self.weighted],
+                "skip_nan": self.skip_nan,
             }
         )
 
 
 ACCURACY = metrics.ACCURACY
 _resolve_metric = metrics.resolve
+_is_known = metrics.is_known
+
+
+def _specs(metrics: list[Metric]) -> list[Config]:
+    """The metrics that the engine counts, as it reads them."""
+    return [serialize(metric) for metric in metrics if _is_known(metric)]
 
 
 def _leaves(loss: Any) -> list[Any]:
@@ -225,7 +264,7 @@ def _kind(target: Sequence[int], output: Shape) -> str:
     return "Categorical"
 
 
-def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape = ()) -> EngineMetric:
+def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape = ()) -> Metric:
     if target is not None and _is_shape_dependent(identifier, ACCURACY):
         metric = _resolve_metric(f"{_kind(target, output)}Accuracy")
         metric.name = identifier
@@ -233,7 +272,7 @@ def _metric(identifier: Any, target: Sequence[int] | None = None, output: Shape 
     return _resolve_metric(identifier)
 
 
-def _loss(identifier: Any, target: Sequence[int], output: Shape) -> EngineLoss:
+def _loss(identifier: Any, target: Sequence[int], output: Shape) -> EngineLoss | OwnLoss:
     if not _is_shape_dependent(identifier, losses.CROSSENTROPY):
         return losses.resolve(identifier)
     loss = losses.resolve(f"{_kind(target, output)}Crossentropy")
@@ -241,7 +280,7 @@ def _loss(identifier: Any, target: Sequence[int], output: Shape) -> EngineLoss:
     return loss
 
 
-def _log_names(plain: list[list[EngineMetric]], weighted: list[list[EngineMetric]], prefixes: list[str]) -> list[str]:
+def _log_names(plain: list[list[Metric]], weighted: list[list[Metric]], prefixes: list[str]) -> list[str]:
     """Keras' names for the logs, in the order of the results.
 
     A second `accuracy` is `accuracy_1`, a weighted second one `weighted_accuracy`; all plain ones are named first.
@@ -253,7 +292,7 @@ def _log_names(plain: list[list[EngineMetric]], weighted: list[list[EngineMetric
         seen[name] = count + 1
         return f"{name}_{count}" if count else name
 
-    def named(prefix: str, metric: EngineMetric, is_weighted: bool) -> str:
+    def named(prefix: str, metric: Metric, is_weighted: bool) -> str:
         name = f"{prefix}{metric.name}"
         return unique(f"{prefix}weighted_{metric.name}" if is_weighted and name in seen else name)
 

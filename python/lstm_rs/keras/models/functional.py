@@ -158,6 +158,9 @@ class Functional(Model):
             replacements.update(zip(call.outputs, outputs, strict=True))
         return replaced(self._outputs_struct, replacements)
 
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing: the inputs' shapes are known. Keras has it for every model."""
+
     def get_config(self) -> Config:
         """The model's description, ready for JSON, as Keras writes it."""
         return {

@@ -15,6 +15,7 @@ from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.network import Network
 from lstm_rs.keras.layers.rnn import RNN
+from lstm_rs.keras.layers.stateful import Stateful
 from lstm_rs.keras.layers.tensor import tensors_in
 from lstm_rs.keras.layers.weight import Weight, WeightSlice, weight_specs
 from lstm_rs.keras.models.specs import InputSpec, OutputSpec
@@ -88,6 +89,9 @@ class Model(Trainer):
 
         Nothing changes where the engine refuses the model.
         """
+        stateful = [layer for layer in self.layers if isinstance(layer, Stateful) and layer.stateful]
+        for recurrent in stateful:
+            recurrent.check_batch(self._input_shape_of(recurrent))
         network = Network(self._engine_config(), self.layers, shapes, self._seed)
         engine = network.engine
         self._let_go()
@@ -99,6 +103,17 @@ class Model(Trainer):
         self._built_trainable = self._trainable_state()
         for layer in self.layers:
             layer.joins(network, self._input_shape_of(layer))
+        if stateful:
+            network.begin(self._input_shape_of(stateful[0])[0])
+
+    def reset_states(self) -> None:
+        """Has the next batch begin new sequences in all layers with `stateful`.
+
+        That is Keras 2's name for it; in Keras 3 each layer has `reset_state()`, as here.
+        """
+        for layer in self.layers:
+            if isinstance(layer, Stateful):
+                layer.reset_state()
 
     def _ready(self, x: Any) -> Network:
         """The network, built for this input where there is none yet."""

@@ -103,7 +103,7 @@ class Sequential(Model):
                 raise NotImplementedError(
                     f"{type(part).__name__} '{part.name}' is used twice: sharing it is not supported yet."
                 )
-        if layer.merges or getattr(layer, "return_state", False):
+        if layer.merges or layer.gives_several:
             raise ValueError(
                 f"Layer '{layer.name}' has several inputs or outputs, and the layers of a Sequential model have one: "
                 "use keras.Model(inputs, outputs)."

@@ -20,6 +20,7 @@ from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.models.compiled import Compiled, Resolved
 from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, Rows, check_steps, samples_a_batch
+from lstm_rs.keras.models.own_steps import Steps
 from lstm_rs.keras.models.sources import Source, source_of
 from lstm_rs.keras.models.specs import InputSpec, OutputSpec
 from lstm_rs.keras.optimizers import Optimizer
@@ -56,6 +57,10 @@ class Trainer:
     """The half of a model that trains, evaluates and predicts. The other half, `Model`, builds the engine."""
 
     name: str
+    run_eagerly: bool = False
+    """As in Keras, may be set; it changes nothing here."""
+    jit_compile: bool = False
+    """As in Keras, may be set; it changes nothing here."""
     # Asked of the engine once: these are read for every batch.
     _inputs: list[InputSpec]
     _outputs: list[OutputSpec]
@@ -114,31 +119,38 @@ class Trainer:
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        skip_nan: bool = False,
     ) -> None:
         """Says how to train.
 
         Args:
             optimizer: A name or an `Optimizer`. Default `rmsprop`.
-            loss: A name, a function of `keras.losses` or a `Loss`. 'crossentropy' becomes the one that fits the shapes.
+            loss: A name, a function of `keras.losses`, a `Loss`, or one of your own: an object with `value` and
+                `gradient`, or a function that returns both, as `keras.losses.Loss` says.
+                'crossentropy' becomes the one that fits the shapes.
                 With several outputs one for all, a list, or a dictionary by the outputs' names.
             loss_weights: With several outputs, what each loss counts in their sum, a list or a dictionary. Default: 1.
-            metrics: A list of names and `Metric`s that ignore sample weights. 'accuracy' becomes the one that fits the
-                shapes. With several outputs a list with one such list an output, or a dictionary by the outputs' names.
+            metrics: A list of names, `Metric`s, and functions `fn(y_true, y_pred)` of NumPy arrays, that ignore
+                sample weights. 'accuracy' becomes the one that fits the shapes. With several outputs a list with one
+                such list an output, or a dictionary by the outputs' names.
             weighted_metrics: The same, weighted by `sample_weight` or `class_weight`.
             run_eagerly: Accepted as in Keras; it changes nothing.
             steps_per_execution: Accepted as in Keras; it changes nothing.
             jit_compile: Accepted as in Keras; it changes nothing.
             auto_scale_loss: Accepted as in Keras; it changes nothing.
+            skip_nan: Whether samples, or steps, with a NaN among their targets count neither in the losses, whose
+                means go over the others, nor in the metrics. Default False. Keras has no such argument.
 
         Raises:
             ValueError: for an unknown name, with the known ones.
+            NotImplementedError: for a loss of your own without a gradient.
         """
         settings = {
             "run_eagerly": bool(run_eagerly),
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile is True,
         }
-        compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings)
+        compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings, bool(skip_nan))
         previous = self._compiled
         if previous is not None and previous.optimizer is compiled.optimizer and self._resolved is not None:
             # The same optimizer keeps its steps and moments, as in Keras, where they are its own.
@@ -147,6 +159,7 @@ class Trainer:
         elif previous is None or previous.optimizer is not compiled.optimizer:
             self._state_to_restore = None
         self._let_go()
+        self.run_eagerly, self.jit_compile = bool(run_eagerly), jit_compile is True
         self._compiled = compiled
         self.compiled = True
         self._recompiled()
@@ -183,7 +196,7 @@ class Trainer:
     def reset_metrics(self) -> None:
         """Starts the running means of loss and metrics again."""
         if self._engine is not None and self._resolved is not None:
-            self._engine.reset_metrics()
+            self._steps.reset_metrics()
 
     def fit(
         self,
@@ -276,7 +289,8 @@ class Trainer:
             )
         resolved = self._resolved
         assert resolved is not None
-        train_step, before_step = engine.train_step, resolved.optimizer.before_step
+        steps = self._steps
+        train_step, before_step = steps.train_step, resolved.optimizer.before_step
         begin_hook = callbacks.batch_hook("on_train_batch_begin")
         end_hook = callbacks.batch_hook("on_train_batch_end")
 
@@ -288,7 +302,7 @@ class Trainer:
             callbacks.on_train_begin()
             feed.begin()
             for epoch in range(self._initial_epoch, epochs):
-                engine.reset_metrics()
+                steps.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
                 results: list[float] | None = None
                 for step, data, rows in feed.epoch():
@@ -300,7 +314,7 @@ class Trainer:
                         end_hook(step, resolved.logs(results))
                     if self.stop_training:
                         break
-                epoch_logs = resolved.logs(engine.results() if results is None else results)
+                epoch_logs = resolved.logs(steps.results() if results is None else results)
                 if validation is not None and _is_due(epoch, validation_freq):
                     found = self._evaluate(engine, validation, callbacks)
                     epoch_logs.update({f"val_{name}": value for name, value in found.items()})
@@ -466,14 +480,14 @@ class Trainer:
         data = self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
         assert self._resolved is not None
         self._resolved.optimizer.before_step()
-        return self._results(engine.train_step(data.x, data.y, data.sample_weight, None, True), return_dict)
+        return self._results(self._steps.train_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
         self._assert_compiled()
         engine = self._to_read(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight))
-        return self._results(engine.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
+        return self._results(self._steps.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
@@ -497,27 +511,35 @@ class Trainer:
                     hook(step, resolved.logs(results))
 
             data = feed.whole()
-            logs = resolved.logs(engine.evaluate(data.x, data.y, data.sample_weight, feed.batch, on_batch))
+            logs = resolved.logs(self._steps.evaluate(data.x, data.y, data.sample_weight, feed.batch, on_batch))
         else:
-            logs = self._evaluate_by_batch(engine, feed, begin_hook, end_hook)
+            logs = self._evaluate_by_batch(feed, begin_hook, end_hook)
         callbacks.on_test_end(logs)
         return logs
 
-    def _evaluate_by_batch(self, engine: Engine, feed: Feed, begin_hook: Any, end_hook: Any) -> Logs:
+    def _evaluate_by_batch(self, feed: Feed, begin_hook: Any, end_hook: Any) -> Logs:
         """Batch by batch, for what gives batches, and for callbacks that listen before a batch or end it all."""
         resolved = self._resolved
         assert resolved is not None
+        steps = self._steps
         feed.begin()
-        engine.reset_metrics()
+        steps.reset_metrics()
         for step, data, rows in feed.epoch():
             if begin_hook is not None:
                 begin_hook(step)
-            results = engine.test_step(data.x, data.y, data.sample_weight, rows)
+            results = steps.test_step(data.x, data.y, data.sample_weight, rows)
             if end_hook is not None:
                 end_hook(step, resolved.logs(results))
             if self.stop_evaluating:
                 break
-        return resolved.logs(engine.results())
+        return resolved.logs(steps.results())
+
+    @property
+    def _steps(self) -> Steps:
+        """What takes the steps, once the engine is compiled."""
+        assert self._resolved is not None
+        assert self._engine is not None
+        return self._resolved.own_steps or self._engine
 
     def _assert_compiled(self) -> None:
         if not self.compiled:
@@ -597,7 +619,7 @@ class Trainer:
         outputs = self._outputs
         resolved = self._resolved or self._resolve([_data.as_array(y, "y").shape for y in given.y])
         targets = [
-            _data.as_target(y, output.shape, loss.sparse, loss.name)
+            loss.as_target(y, output.shape, resolved.skip_nan)
             for y, output, loss in zip(given.y, outputs, resolved.losses, strict=True)
         ]
         weights = [None if weights is None else _data.as_weights(weights) for weights in given.sample_weight]
@@ -606,7 +628,8 @@ class Trainer:
                 raise ValueError("`class_weight` is for models of one output: give each its `sample_weight`.")
             if weights[0] is not None:
                 raise ValueError("`class_weight` and `sample_weight` cannot be given at the same time.")
-            weights = [_data.class_weights(targets[0], resolved.losses[0].sparse, class_weight)]
+            sparse = resolved.losses[0].sparse or targets[0].ndim < len(outputs[0].shape)
+            weights = [_data.class_weights(targets[0], sparse, class_weight)]
         _data.check_lengths(inputs, targets, weights)
         if self._resolved is None:
             self._compile_engine(engine, resolved)

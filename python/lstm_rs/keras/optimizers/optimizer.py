@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypedDict, TypeVar
 import numpy as np
 
 from lstm_rs._engine import Engine
-from lstm_rs.keras._checks import not_yet, optional_int, real
+from lstm_rs.keras._checks import optional_int, real
+from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.optimizers import schedules
@@ -80,9 +81,10 @@ class Optimizer(Described):
         use_ema: Whether to keep a moving average of the weights, which `fit` sets them to at its end. Default False.
         ema_momentum: The share of the average that stays at a step, in [0, 1]. Default 0.99.
         ema_overwrite_frequency: Updates after which the weights are set to the average. Default None: only at the end.
-        loss_scale_factor: Not supported yet.
+        loss_scale_factor: What Keras multiplies the loss by before it takes gradients, which it divides by it after. In
+            float32 that changes nothing, and nothing is done here. Default None.
         gradient_accumulation_steps: Batches, at least 2, whose mean gradient makes one update. Default None: 1.
-        name: By default the class name in lower case; `SGD` stays.
+        name: By default the class name in snake case, numbered.
         **kwargs: None is known.
 
     Raises:
@@ -125,7 +127,6 @@ class Optimizer(Described):
         cls = type(self).__name__
         if kwargs:
             raise ValueError(f"{cls}: argument(s) not recognized: {kwargs}")
-        not_yet(cls, loss_scale_factor=loss_scale_factor)
         steps = optional_int(cls, gradient_accumulation_steps=gradient_accumulation_steps)
         if steps is not None and steps != 0 and steps < 2:
             raise ValueError(
@@ -159,10 +160,9 @@ class Optimizer(Described):
         self.use_ema = bool(use_ema)
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = frequency
-        self.loss_scale_factor = None
+        self.loss_scale_factor = None if loss_scale_factor is None else real(cls, loss_scale_factor=loss_scale_factor)
         self.gradient_accumulation_steps = steps
-        # Keras writes `SGD`, but `rmsprop`.
-        self.name = name or (cls if cls.isupper() else cls.lower())
+        self.name = name or auto_name(cls)
 
     def _checked_rate(self, value: Any) -> float:
         # The engine holds it in float32; what is read is what is used.

@@ -1,10 +1,12 @@
-//! Activation: a function of every element, or softmax over the last axis.
+//! Activation: a function of every element, or of every row of the last axis.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{activation_named, read};
-use super::{AnyActivation, Backward, Forward, Layer, Node, Shape, one_input};
+use super::elements::write;
+use super::log_softmax;
+use super::{AnyActivation, Backward, Forward, Layer, Node, Pointwise, Shape, one_input};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::kernels::softmax;
@@ -24,15 +26,21 @@ pub(super) fn build(name: &str, config: &Value, _: &[Shape]) -> Result<Vec<Node>
 
 pub(super) fn names() -> Vec<&'static str> {
     let mut names: Vec<_> = Function::ALL.iter().map(|&(name, _)| name).collect();
-    names.push("softmax");
+    names.extend(Pointwise::ALL.iter().map(|&(name, _)| name));
+    names.extend(["celu", "log_softmax", "softmax"]);
     names.sort_unstable();
     names
 }
 
 pub(super) fn named(name: &str) -> Option<AnyActivation> {
+    let pointwise =
+        || Pointwise::ALL.iter().find(|(known, _)| *known == name).map(|&(_, f)| AnyActivation::Pointwise(f));
     match name {
         "softmax" => Some(AnyActivation::Softmax),
-        _ => Function::named(name).map(AnyActivation::Elementwise),
+        "log_softmax" => Some(AnyActivation::LogSoftmax),
+        // At its default, the one that a name stands for, it is the same function.
+        "celu" => Some(AnyActivation::Elementwise(Function::Elu)),
+        _ => Function::named(name).map(AnyActivation::Elementwise).or_else(pointwise),
     }
 }
 
@@ -54,6 +62,10 @@ pub fn activate(name: &str, x: &[f32], y: &mut [f32], features: usize) -> Result
 fn forward(isa: Isa, activation: AnyActivation, x: &[f32], y: &mut [f32], features: usize) {
     match activation {
         AnyActivation::Elementwise(function) => function.forward(isa, x, y),
+        AnyActivation::Pointwise(function) => {
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = function.value(f64::from(x)) as f32);
+        }
+        AnyActivation::LogSoftmax => log_softmax::forward(x, y, features),
         AnyActivation::Softmax => softmax::forward(isa, x, y, features),
     }
 }
@@ -80,12 +92,18 @@ impl Layer for Activation {
     }
 
     fn backward(&self, mut call: Backward<'_>, (): &mut ()) {
-        let (isa, outputs) = (call.isa, call.outputs);
+        let (isa, outputs, x) = (call.isa, call.outputs, call.input(0));
         let Some(dy) = call.d_output(0) else { return };
         let Some((dx, add)) = call.d_input(0) else { return };
         let y = outputs[0].floats();
         match self.activation {
             AnyActivation::Elementwise(function) => function.backward(isa, y, dy, dx, add),
+            AnyActivation::Pointwise(function) => {
+                let slopes = x.floats().iter().map(|&x| function.slope(f64::from(x)) as f32);
+                write((dx, add), slopes.zip(dy).map(|(slope, dy)| slope * dy));
+            }
+            AnyActivation::LogSoftmax if y.is_empty() => {}
+            AnyActivation::LogSoftmax => log_softmax::backward(y, dy, dx, outputs[0].features(), add),
             AnyActivation::Softmax => softmax::backward(y, dy, dx, outputs[0].features(), add),
         }
     }

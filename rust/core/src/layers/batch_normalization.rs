@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::config::{Absent, Ignored, read, yes};
 use super::layer_normalization::{Axis, features_along, thousandth};
-use super::{Backward, Forward, Initializer, Layer, Node, Shape, Weight, one_input};
+use super::{Backward, Constraint, Forward, Initializer, Layer, Node, Regularizer, Rules, Shape, Weight, one_input};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -25,14 +25,10 @@ struct Config {
     gamma_initializer: Initializer,
     moving_mean_initializer: Initializer,
     moving_variance_initializer: Initializer,
-    #[serde(default, rename = "beta_regularizer")]
-    _beta_regularizer: Absent,
-    #[serde(default, rename = "gamma_regularizer")]
-    _gamma_regularizer: Absent,
-    #[serde(default, rename = "beta_constraint")]
-    _beta_constraint: Absent,
-    #[serde(default, rename = "gamma_constraint")]
-    _gamma_constraint: Absent,
+    beta_regularizer: Option<Regularizer>,
+    gamma_regularizer: Option<Regularizer>,
+    beta_constraint: Option<Constraint>,
+    gamma_constraint: Option<Constraint>,
     #[serde(default, rename = "synchronized")]
     _synchronized: Absent,
     #[serde(default, rename = "renorm")]
@@ -58,11 +54,11 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         scale: config.scale,
         center: config.center,
         trains,
-        initializers: [
-            config.gamma_initializer,
-            config.beta_initializer,
-            config.moving_mean_initializer,
-            config.moving_variance_initializer,
+        rules: [
+            Rules::new(config.gamma_initializer, config.gamma_regularizer, config.gamma_constraint),
+            Rules::new(config.beta_initializer, config.beta_regularizer, config.beta_constraint),
+            Rules::free(config.moving_mean_initializer),
+            Rules::free(config.moving_variance_initializer),
         ],
     })])
 }
@@ -77,7 +73,7 @@ struct BatchNormalization {
     scale: bool,
     center: bool,
     trains: bool,
-    initializers: [Initializer; 4],
+    rules: [Rules; 4],
 }
 
 /// One float a feature: of the batch that was trained on last, or for the pass that is running.
@@ -148,13 +144,9 @@ impl Layer for BatchNormalization {
     fn weights(&self) -> Vec<Weight> {
         let paths = ["gamma", "beta", "moving_mean", "moving_variance"];
         let there = [self.scale, self.center, true, true];
-        let all = paths.into_iter().zip(self.initializers.clone()).zip(there);
+        let all = paths.into_iter().zip(self.rules.clone()).zip(there);
         let wanted = all.filter(|(_, there)| *there);
-        let weight = |((path, initializer), _): ((&str, _), _)| Weight {
-            path: path.to_owned(),
-            shape: vec![self.features],
-            initializer,
-        };
+        let weight = |((path, rules), _): ((&str, _), _)| Weight::new(path, [self.features], rules);
         wanted.map(weight).collect()
     }
 

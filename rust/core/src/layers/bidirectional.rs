@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::config::{Absent, read};
-use super::recurrence::{Given, Recurrence, RecurrenceCache};
+use super::config::{Ignored, read};
+use super::recurrence::{Given, Recurrence, RecurrenceCache, mask_of};
 use super::rnn::recurrence;
-use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight, one_input};
+use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight};
 use crate::error::{Error, Result};
 use crate::kernels::{AlignedBuffer, Columns, Direction};
 use crate::parallel::{self, Team};
@@ -21,7 +21,7 @@ struct Config {
     #[serde(default)]
     merge_mode: Option<String>,
     #[serde(default, rename = "weights")]
-    _weights: Absent,
+    _weights: Ignored,
 }
 
 /// A layer as Keras serialises it.
@@ -40,6 +40,8 @@ enum Merge {
     Mul,
     /// Their mean.
     Ave,
+    /// They stay two.
+    Apart,
 }
 
 pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
@@ -49,7 +51,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         Some("sum") => Merge::Sum,
         Some("mul") => Merge::Mul,
         Some("ave") => Merge::Ave,
-        None => return Err(Error::unsupported(name, "merge_mode=None is not supported yet; use 'concat'")),
+        None => Merge::Apart,
         Some(other) => {
             return Err(Error::value(name, format!("merge_mode '{other}' must be one of concat, sum, mul, ave")));
         }
@@ -58,8 +60,8 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         let own = half.config.get("name").and_then(Value::as_str).unwrap_or(default);
         recurrence(&half.class_name, own, &half.config, &inputs[0])
     };
-    let (forward, state_of_forward) = read_half(&config.layer, "forward")?;
-    let (mut backward, state_of_backward) = match &config.backward_layer {
+    let (forward, forward_states) = read_half(&config.layer, "forward")?;
+    let (mut backward, backward_states) = match &config.backward_layer {
         Some(layer) => read_half(layer, "backward")?,
         None => {
             let (mut layer, state) = read_half(&config.layer, "backward")?;
@@ -71,8 +73,8 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
             (layer, state)
         }
     };
-    if state_of_forward || state_of_backward {
-        return Err(Error::unsupported(name, "return_state=True is not supported inside yet"));
+    if forward_states != backward_states {
+        return Err(Error::value(name, "the two layers must agree in return_state and in stateful"));
     }
     if (forward.direction == Direction::Forwards) == (backward.direction == Direction::Forwards) {
         return Err(Error::value(name, "the two layers must go opposite ways (go_backwards)"));
@@ -80,7 +82,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
     if forward.return_sequences != backward.return_sequences {
         return Err(Error::value(name, "the two layers must agree in return_sequences"));
     }
-    if merge != Merge::Concat && forward.units != backward.units {
+    if !matches!(merge, Merge::Concat | Merge::Apart) && forward.units != backward.units {
         return Err(Error::value(name, "this merge_mode needs two layers of the same units"));
     }
     // Keras turns the second layer's outputs around, whichever way it goes.
@@ -88,13 +90,16 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         Direction::Forwards => Direction::ForwardsTurned,
         _ => Direction::BackwardsInPlace,
     };
-    Ok(vec![Node::new(Bidirectional { name: name.to_owned(), halves: [forward, backward], merge })])
+    let ([return_state, stateful], name) = (forward_states, name.to_owned());
+    Ok(vec![Node::new(Bidirectional { name, halves: [forward, backward], merge, return_state, stateful })])
 }
 
 struct Bidirectional {
     name: String,
     halves: [Recurrence; 2],
     merge: Merge,
+    return_state: bool,
+    stateful: bool,
 }
 
 #[derive(Default)]
@@ -109,6 +114,21 @@ impl Bidirectional {
     fn units(&self) -> usize {
         let [forward, backward] = &self.halves;
         if self.merge == Merge::Concat { forward.units + backward.units } else { forward.units }
+    }
+
+    /// How many outputs come before the states.
+    fn shown(&self) -> usize {
+        if self.merge == Merge::Apart { 2 } else { 1 }
+    }
+
+    /// How many features each state has, the forward half's first.
+    fn state_sizes(&self) -> Vec<usize> {
+        self.halves.iter().flat_map(|half| std::iter::repeat_n(half.units, half.state_count())).collect()
+    }
+
+    /// The number of each half's first state.
+    fn first_states(&self) -> [usize; 2] {
+        [0, self.halves[0].state_count()]
     }
 
     fn operations(&self, x: &super::Tensor) -> usize {
@@ -143,18 +163,37 @@ impl Layer for Bidirectional {
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        one_input(&self.name, inputs)?;
-        self.halves[0].check_input(&inputs[0])?;
-        let output = if self.halves[0].return_sequences {
-            inputs[0].with_features(self.units())
-        } else {
-            Shape(vec![inputs[0].0[0], Some(self.units())])
+        let sizes = self.state_sizes();
+        if inputs.len() != 1 && inputs.len() != 1 + sizes.len() {
+            let (given, expected) = (inputs.len() - 1, sizes.len());
+            let message = format!(
+                "initial_state must be {expected} arrays, the forward layer's states and the backward layer's, not {given}"
+            );
+            return Err(Error::value(&self.name, message));
+        }
+        let x = &inputs[0];
+        self.halves[0].check_input(x)?;
+        let state = |units| Shape(vec![x.0[0], Some(units)]);
+        for (given, &units) in inputs[1..].iter().zip(&sizes) {
+            if given.rank() != 2 || given.features() != Some(units) {
+                return Err(Error::shape(&self.name, "initial_state", state(units), given.clone()));
+            }
+        }
+        let output = |units| if self.halves[0].return_sequences { x.with_features(units) } else { state(units) };
+        let mut shapes = match self.merge {
+            Merge::Apart => self.halves.iter().map(|half| output(half.units)).collect(),
+            _ => vec![output(self.units())],
         };
-        Ok(vec![output])
+        shapes.extend(sizes.into_iter().filter(|_| self.return_state).map(state));
+        Ok(shapes)
     }
 
     fn mask_rule(&self) -> MaskRule {
-        if self.halves[0].return_sequences { MaskRule::Pass } else { MaskRule::Drop }
+        match (self.halves[0].return_sequences, self.merge) {
+            (false, _) => MaskRule::Drop,
+            (true, Merge::Apart) => MaskRule::PassTwice,
+            (true, _) => MaskRule::Pass,
+        }
     }
 
     fn takes_dictionary(&self) -> bool {
@@ -166,6 +205,21 @@ impl Layer for Bidirectional {
         Err(Error::unsupported(&self.name, message))
     }
 
+    fn kept_states(&self) -> Vec<usize> {
+        if self.stateful { self.state_sizes() } else { Vec::new() }
+    }
+
+    fn last_states<'a>(&self, batch: usize, cache: &'a mut BidirectionalCache) -> Result<Vec<&'a mut [f32]>> {
+        let [first, second] = &mut cache.halves;
+        let mut states = self.halves[0].states(batch, first)?;
+        states.extend(self.halves[1].states(batch, second)?);
+        Ok(states)
+    }
+
+    fn set_begun(&self, begun: bool, cache: &mut BidirectionalCache) {
+        self.halves.iter().zip(&mut cache.halves).for_each(|(half, cache)| half.set_begun(begun, cache));
+    }
+
     fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
         let (first, second) = weights.split_at(self.halves[0].weights_len());
         self.halves[0].pack(isa, first, training)?;
@@ -174,32 +228,38 @@ impl Layer for Bidirectional {
 
     fn forward(&self, call: Forward<'_>, cache: &mut BidirectionalCache) -> Result<()> {
         let (seed, stream) = call.random;
+        let initial = |i: usize| call.inputs.get(i + 1).map(|&tensor| call.tensors[tensor].floats());
+        let firsts = self.first_states();
         let given = [0, 1].map(|half| Given {
             isa: call.isa,
             x: call.input(0),
-            mask: call.mask,
-            initial: [None, None],
-            resume: false,
+            mask: mask_of(call.mask, call.inputs),
+            initial: [initial(firsts[half]), initial(firsts[half] + 1).filter(|_| self.halves[half].state_count() > 1)],
+            resume: call.resume,
             training: call.training,
             // Both halves draw their own.
-            random: (seed, 2 * stream + half),
+            random: (seed, 2 * stream + half as u64),
         });
         let [forward, backward] = &self.halves;
         let team = parallel::team(self.operations(given[0].x));
         let BidirectionalCache { halves: [first, second], outputs, .. } = cache;
         forward.prepare(&given[0], &team, first)?;
         backward.prepare(&given[1], &team, second)?;
-        let output = &mut call.outputs[0];
+        let (shown, final_states) = call.outputs.split_at_mut(self.shown());
+        let (output, other) = shown.split_first_mut().expect("a recurrent layer has an output");
         let rows = output.rows();
-        if self.merge != Merge::Concat {
+        if !matches!(self.merge, Merge::Concat | Merge::Apart) {
             for own in &mut *outputs {
                 own.resize(rows * forward.units)?;
             }
         }
         let [own_first, own_second] = outputs;
         {
-            let columns = forward.return_sequences.then(|| match self.merge {
-                Merge::Concat => Columns::split(output.floats_mut(), forward.units, backward.units),
+            let columns = forward.return_sequences.then(|| match (self.merge, other.first_mut()) {
+                (Merge::Concat, _) => Columns::split(output.floats_mut(), forward.units, backward.units),
+                (Merge::Apart, Some(other)) => {
+                    (Columns::all(output.floats_mut(), forward.units), Columns::all(other.floats_mut(), backward.units))
+                }
                 _ => (Columns::all(own_first, forward.units), Columns::all(own_second, backward.units)),
             });
             let (left, right) = columns.unzip();
@@ -216,6 +276,10 @@ impl Layer for Bidirectional {
                     backward.finish(&given[1], &mut output.floats_mut()[forward.units..], units, second);
                 }
             }
+            Merge::Apart => {
+                forward.finish(&given[0], output.floats_mut(), forward.units, first);
+                backward.finish(&given[1], other[0].floats_mut(), backward.units, second);
+            }
             merge => {
                 forward.finish(&given[0], own_first, forward.units, first);
                 backward.finish(&given[1], own_second, backward.units, second);
@@ -224,7 +288,7 @@ impl Layer for Bidirectional {
                     *y = match merge {
                         Merge::Mul => a * b,
                         Merge::Ave => (a + b) / 2.0,
-                        Merge::Sum | Merge::Concat => a + b,
+                        Merge::Sum | Merge::Concat | Merge::Apart => a + b,
                     };
                 }
                 if call.training {
@@ -234,37 +298,54 @@ impl Layer for Bidirectional {
                 }
             }
         }
+        let lasts = [(forward, &*first), (backward, &*second)].into_iter();
+        let lasts = lasts.flat_map(|(half, cache)| half.last(cache).into_iter().take(half.state_count()));
+        for (target, last) in final_states.iter_mut().zip(lasts) {
+            target.floats_mut().copy_from_slice(last);
+        }
         Ok(())
     }
 
     fn backward(&self, mut call: Backward<'_>, cache: &mut BidirectionalCache) {
-        let Some(d_output) = call.d_output(0) else { return };
         let given = Given::backward(&call);
         let [forward, backward] = &self.halves;
         let team = parallel::team(2 * self.operations(given.x));
         let BidirectionalCache { halves: [first, second], outputs, d_outputs } = cache;
-        if self.merge != Merge::Concat {
-            let [a, b] = &*outputs;
-            let [da, db] = d_outputs;
-            for (i, &d) in d_output.iter().enumerate() {
-                (da[i], db[i]) = match self.merge {
-                    Merge::Mul => (d * b[i], d * a[i]),
-                    Merge::Ave => (d / 2.0, d / 2.0),
-                    Merge::Sum | Merge::Concat => (d, d),
-                };
+        let d_output = call.d_output(0);
+        let both = match (self.merge, d_output) {
+            (Merge::Apart, _) => {
+                let d_other = call.d_output(1).map(|d| (d, backward.units, 0));
+                [d_output.map(|d| (d, forward.units, 0)), d_other]
             }
-        }
-        let both = match self.merge {
-            Merge::Concat => [(d_output, self.units(), 0), (d_output, self.units(), forward.units)],
-            _ => [(&*d_outputs[0], forward.units, 0), (&*d_outputs[1], backward.units, 0)],
+            (_, None) => [None, None],
+            (Merge::Concat, Some(d)) => [Some((d, self.units(), 0)), Some((d, self.units(), forward.units))],
+            (merge, Some(d_output)) => {
+                let [a, b] = &*outputs;
+                let [da, db] = &mut *d_outputs;
+                for (i, &d) in d_output.iter().enumerate() {
+                    (da[i], db[i]) = match merge {
+                        Merge::Mul => (d * b[i], d * a[i]),
+                        Merge::Ave => (d / 2.0, d / 2.0),
+                        Merge::Sum | Merge::Concat | Merge::Apart => (d, d),
+                    };
+                }
+                [Some((&**da, forward.units, 0)), Some((&**db, backward.units, 0))]
+            }
         };
-        forward.prepare_backward(&given, Some(both[0]), [None, None], first);
-        backward.prepare_backward(&given, Some(both[1]), [None, None], second);
+        let firsts = self.first_states();
+        let d_states = [0, 1].map(|half| {
+            let states = if self.return_state { self.halves[half].state_count() } else { 0 };
+            let d_state = |i| if i < states { call.d_output(self.shown() + firsts[half] + i) } else { None };
+            [d_state(0), d_state(1)]
+        });
+        forward.prepare_backward(&given, both[0], d_states[0], first);
+        backward.prepare_backward(&given, both[1], d_states[1], second);
+        let wants_initial = call.inputs.len() > 1;
         {
             let threads = Self::share(&team);
             let passes = [
-                forward.backward(&given, Some(both[0]), false, first, threads),
-                backward.backward(&given, Some(both[1]), false, second, threads),
+                forward.backward(&given, both[0], wants_initial, first, threads),
+                backward.backward(&given, both[1], wants_initial, second, threads),
             ];
             run_both(&team, [passes[0].count(), passes[1].count()], |half, member| passes[half].run(member));
         }
@@ -274,5 +355,12 @@ impl Layer for Bidirectional {
         };
         forward.gradients(&given, left, call.d_input(0), &team, first);
         backward.gradients(&given, right, call.d_input(0), &team, second);
+        for i in (0..self.state_sizes().len()).filter(|_| wants_initial) {
+            let Some((d_initial, add)) = call.d_input(1 + i) else { continue };
+            match i.checked_sub(firsts[1]) {
+                None => forward.initial_gradient(i, d_initial, add, first),
+                Some(i) => backward.initial_gradient(i, d_initial, add, second),
+            }
+        }
     }
 }

@@ -8,14 +8,16 @@ use super::AnyActivation;
 use super::activation;
 use crate::error::{Error, Result};
 
-/// Reads a layer's own arguments: those that every layer has are taken away first, any that is not known is an error.
+/// Reads a layer's own arguments: those that every layer has are taken away first, any that is not known is an error. The
+/// network takes `activity_regularizer` from the layers it calls.
 pub(super) fn read<T: DeserializeOwned>(layer: &str, config: &Value) -> Result<T> {
     let mut config = config.clone();
     if let Some(fields) = config.as_object_mut() {
         for common in ["name", "trainable", "activity_regularizer", "build_config"] {
             match fields.remove(common) {
                 Some(value) if common == "activity_regularizer" && !value.is_null() => {
-                    return Err(Error::unsupported(layer, "activity_regularizer is not supported yet"));
+                    let message = "activity_regularizer of a layer inside another is not supported yet";
+                    return Err(Error::unsupported(layer, message));
                 }
                 _ => {}
             }

@@ -6,10 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::activation::Activation;
-use super::config::{Absent, activation_named, read, yes};
+use super::config::{activation_named, read, yes};
 use super::window::{Number, Padding, Window, check_data_format, needs_whole_sequences};
 use super::{
-    AnyActivation, Backward, Forward, Initializer, Layer, MaskRule, Node, Shape, Tensor, Weight, checked_len, one_input,
+    AnyActivation, Backward, Constraint, Forward, Initializer, Layer, MaskRule, Node, Regularizer, Rules, Shape,
+    Tensor, Weight, checked_len, one_input,
 };
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
@@ -35,14 +36,10 @@ struct Config {
     use_bias: bool,
     kernel_initializer: Initializer,
     bias_initializer: Initializer,
-    #[serde(default, rename = "kernel_regularizer")]
-    _kernel_regularizer: Absent,
-    #[serde(default, rename = "bias_regularizer")]
-    _bias_regularizer: Absent,
-    #[serde(default, rename = "kernel_constraint")]
-    _kernel_constraint: Absent,
-    #[serde(default, rename = "bias_constraint")]
-    _bias_constraint: Absent,
+    kernel_regularizer: Option<Regularizer>,
+    bias_regularizer: Option<Regularizer>,
+    kernel_constraint: Option<Constraint>,
+    bias_constraint: Option<Constraint>,
 }
 
 /// The activation is a node of its own, so that a loss can find the logits before it.
@@ -76,7 +73,10 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         channels,
         filters: config.filters,
         use_bias: config.use_bias,
-        initializers: [config.kernel_initializer, config.bias_initializer],
+        rules: [
+            Rules::new(config.kernel_initializer, config.kernel_regularizer, config.kernel_constraint),
+            Rules::new(config.bias_initializer, config.bias_regularizer, config.bias_constraint),
+        ],
         kernel: PackedMatrix::default(),
         kernel_transposed: PackedMatrix::default(),
     })];
@@ -93,7 +93,7 @@ struct Conv1D {
     channels: usize,
     filters: usize,
     use_bias: bool,
-    initializers: [Initializer; 2],
+    rules: [Rules; 2],
     kernel: PackedMatrix,
     kernel_transposed: PackedMatrix,
 }
@@ -141,11 +141,11 @@ impl Layer for Conv1D {
     type Cache = ConvCache;
 
     fn weights(&self) -> Vec<Weight> {
-        let [kernel, bias] = self.initializers.clone();
+        let [kernel, bias] = self.rules.clone();
         let shape = vec![self.window.size, self.channels, self.filters];
-        let mut weights = vec![Weight { path: "kernel".to_owned(), shape, initializer: kernel }];
+        let mut weights = vec![Weight::new("kernel", shape, kernel)];
         if self.use_bias {
-            weights.push(Weight { path: "bias".to_owned(), shape: vec![self.filters], initializer: bias });
+            weights.push(Weight::new("bias", [self.filters], bias));
         }
         weights
     }

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::activation::Activation;
 use super::config::{Absent, activation_named, read, yes};
-use super::{AnyActivation, Backward, Forward, Initializer, Layer, Node, Shape, Weight, checked_len, one_input};
+use super::{
+    AnyActivation, Backward, Constraint, Forward, Initializer, Layer, Node, Regularizer, Rules, Shape, Weight,
+    checked_len, one_input,
+};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::kernels::matmul::{Initial, Matmul};
@@ -26,14 +29,10 @@ struct Config {
     use_bias: bool,
     kernel_initializer: Initializer,
     bias_initializer: Initializer,
-    #[serde(default, rename = "kernel_regularizer")]
-    _kernel_regularizer: Absent,
-    #[serde(default, rename = "bias_regularizer")]
-    _bias_regularizer: Absent,
-    #[serde(default, rename = "kernel_constraint")]
-    _kernel_constraint: Absent,
-    #[serde(default, rename = "bias_constraint")]
-    _bias_constraint: Absent,
+    kernel_regularizer: Option<Regularizer>,
+    bias_regularizer: Option<Regularizer>,
+    kernel_constraint: Option<Constraint>,
+    bias_constraint: Option<Constraint>,
     #[serde(default, rename = "quantization_config")]
     _quantization: Absent,
 }
@@ -54,7 +53,10 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         features,
         units: config.units,
         use_bias: config.use_bias,
-        initializers: [config.kernel_initializer, config.bias_initializer],
+        rules: [
+            Rules::new(config.kernel_initializer, config.kernel_regularizer, config.kernel_constraint),
+            Rules::new(config.bias_initializer, config.bias_regularizer, config.bias_constraint),
+        ],
         kernel: PackedMatrix::default(),
         kernel_transposed: PackedMatrix::default(),
     })];
@@ -70,7 +72,7 @@ struct Dense {
     features: usize,
     units: usize,
     use_bias: bool,
-    initializers: [Initializer; 2],
+    rules: [Rules; 2],
     kernel: PackedMatrix,
     kernel_transposed: PackedMatrix,
 }
@@ -94,11 +96,10 @@ impl Layer for Dense {
     type Cache = ();
 
     fn weights(&self) -> Vec<Weight> {
-        let [kernel, bias] = self.initializers.clone();
-        let mut weights =
-            vec![Weight { path: "kernel".to_owned(), shape: vec![self.features, self.units], initializer: kernel }];
+        let [kernel, bias] = self.rules.clone();
+        let mut weights = vec![Weight::new("kernel", [self.features, self.units], kernel)];
         if self.use_bias {
-            weights.push(Weight { path: "bias".to_owned(), shape: vec![self.units], initializer: bias });
+            weights.push(Weight::new("bias", [self.units], bias));
         }
         weights
     }

@@ -4,7 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Absent, read};
-use super::{Backward, Forward, Initializer, Kind, Layer, MaskRule, Node, RowSet, Shape, Tensor, Weight, one_input};
+use super::{
+    Backward, Constraint, Forward, Initializer, Kind, Layer, MaskRule, Node, Regularizer, RowSet, Rules, Shape, Tensor,
+    Weight, one_input,
+};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -15,10 +18,8 @@ struct Config {
     embeddings_initializer: Initializer,
     #[serde(default)]
     mask_zero: bool,
-    #[serde(default, rename = "embeddings_regularizer")]
-    _regularizer: Absent,
-    #[serde(default, rename = "embeddings_constraint")]
-    _constraint: Absent,
+    embeddings_regularizer: Option<Regularizer>,
+    embeddings_constraint: Option<Constraint>,
     #[serde(default, rename = "quantization_config")]
     _quantization: Absent,
 }
@@ -33,7 +34,7 @@ pub(super) fn build(name: &str, config: &Value, _: &[Shape]) -> Result<Vec<Node>
         vocabulary: config.input_dim,
         dimensions: config.output_dim,
         mask_zero: config.mask_zero,
-        initializer: config.embeddings_initializer,
+        rules: Rules::new(config.embeddings_initializer, config.embeddings_regularizer, config.embeddings_constraint),
     })])
 }
 
@@ -43,7 +44,7 @@ struct Embedding {
     vocabulary: usize,
     dimensions: usize,
     mask_zero: bool,
-    initializer: Initializer,
+    rules: Rules,
 }
 
 /// The batch's ids without repetitions.
@@ -84,11 +85,7 @@ impl Layer for Embedding {
     type Cache = EmbeddingCache;
 
     fn weights(&self) -> Vec<Weight> {
-        vec![Weight {
-            path: "embeddings".to_owned(),
-            shape: vec![self.vocabulary, self.dimensions],
-            initializer: self.initializer.clone(),
-        }]
+        vec![Weight::new("embeddings", [self.vocabulary, self.dimensions], self.rules.clone())]
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {

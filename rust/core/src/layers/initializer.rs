@@ -180,6 +180,11 @@ impl Random {
 }
 
 impl Initializer {
+    /// The same number everywhere.
+    pub(crate) fn constant(value: f64) -> Self {
+        Initializer { rule: Rule::Constant(value), seed: None }
+    }
+
     /// The bias of an LSTM: 1 for the forget gate, `rest` for the others.
     pub fn unit_forget(units: usize, rest: Initializer) -> Self {
         Initializer { rule: Rule::UnitForget { units, rest: Box::new(rest) }, seed: None }

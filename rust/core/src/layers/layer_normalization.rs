@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::config::{Absent, read, yes};
-use super::{Backward, Forward, Initializer, Layer, Node, Shape, Weight, checked_len, one_input};
+use super::config::{read, yes};
+use super::{
+    Backward, Constraint, Forward, Initializer, Layer, Node, Regularizer, Rules, Shape, Weight, checked_len, one_input,
+};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -22,14 +24,10 @@ struct Config {
     rms_scaling: bool,
     beta_initializer: Initializer,
     gamma_initializer: Initializer,
-    #[serde(default, rename = "beta_regularizer")]
-    _beta_regularizer: Absent,
-    #[serde(default, rename = "gamma_regularizer")]
-    _gamma_regularizer: Absent,
-    #[serde(default, rename = "beta_constraint")]
-    _beta_constraint: Absent,
-    #[serde(default, rename = "gamma_constraint")]
-    _gamma_constraint: Absent,
+    beta_regularizer: Option<Regularizer>,
+    gamma_regularizer: Option<Regularizer>,
+    beta_constraint: Option<Constraint>,
+    gamma_constraint: Option<Constraint>,
 }
 
 /// An axis, or a list of them.
@@ -73,7 +71,10 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         scale: config.scale || config.rms_scaling,
         center: config.center && !config.rms_scaling,
         rms_scaling: config.rms_scaling,
-        initializers: [config.gamma_initializer, config.beta_initializer],
+        rules: [
+            Rules::new(config.gamma_initializer, config.gamma_regularizer, config.gamma_constraint),
+            Rules::new(config.beta_initializer, config.beta_regularizer, config.beta_constraint),
+        ],
     })])
 }
 
@@ -86,7 +87,7 @@ struct LayerNormalization {
     scale: bool,
     center: bool,
     rms_scaling: bool,
-    initializers: [Initializer; 2],
+    rules: [Rules; 2],
 }
 
 /// A sum in an order that vectors can follow.
@@ -120,14 +121,10 @@ impl Layer for LayerNormalization {
     type Cache = Vec<f32>;
 
     fn weights(&self) -> Vec<Weight> {
-        let [gamma, beta] = self.initializers.clone();
+        let [gamma, beta] = self.rules.clone();
         let weights = [(self.scale, "gamma", gamma), (self.center, "beta", beta)].into_iter();
         let wanted = weights.filter(|(wanted, ..)| *wanted);
-        let weight = |(_, path, initializer): (_, &str, _)| Weight {
-            path: path.to_owned(),
-            shape: vec![self.features],
-            initializer,
-        };
+        let weight = |(_, path, rules): (_, &str, _)| Weight::new(path, [self.features], rules);
         wanted.map(weight).collect()
     }
 

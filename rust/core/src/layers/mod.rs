@@ -14,12 +14,16 @@ mod dot;
 mod elements;
 mod embedding;
 mod gru;
+mod identity;
 mod initializer;
 mod layer_normalization;
+mod log_softmax;
 mod lstm;
 mod masking;
 mod merge;
 mod noise;
+mod normalization;
+mod pointwise;
 mod pooling;
 mod prelu;
 mod rectifier;
@@ -28,15 +32,21 @@ mod rescaling;
 mod reshaping;
 mod rnn;
 mod rows;
+mod rules;
+mod scaling;
 mod shape;
 mod simple_rnn;
 mod softmax;
 mod tensor;
+mod time_distributed;
 mod window;
 
 pub use activation::activate;
 pub use initializer::{Initializer, Random};
+pub use pointwise::Pointwise;
 pub use rows::RowSet;
+pub(crate) use rules::Rules;
+pub use rules::{Constraint, Regularizer};
 pub use shape::Shape;
 pub use tensor::{Gradient, Kind, Tensor, Values, checked_len};
 
@@ -53,6 +63,7 @@ pub type Builder = fn(&str, &serde_json::Value, &[Shape]) -> Result<Vec<Node>>;
 /// Keras' class names and what builds them, sorted.
 pub const CLASSES: &[(&str, Builder)] = &[
     ("Activation", activation::build),
+    ("ActivityRegularization", identity::build_activity_regularization),
     ("Add", merge::build_add),
     ("Average", merge::build_average),
     ("AveragePooling1D", pooling::build_average),
@@ -70,6 +81,7 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("GaussianNoise", noise::build_gaussian_noise),
     ("GlobalAveragePooling1D", pooling::build_global_average),
     ("GlobalMaxPooling1D", pooling::build_global_max),
+    ("Identity", identity::build),
     ("LSTM", rnn::build_lstm),
     ("LayerNormalization", layer_normalization::build),
     ("LeakyReLU", rectifier::build_leaky_relu),
@@ -78,8 +90,10 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("Maximum", merge::build_maximum),
     ("Minimum", merge::build_minimum),
     ("Multiply", merge::build_multiply),
+    ("Normalization", normalization::build),
     ("PReLU", prelu::build),
     ("Permute", reshaping::build_permute),
+    ("RMSNormalization", scaling::build_rms),
     ("RNN", rnn::build_rnn),
     ("ReLU", rectifier::build_relu),
     ("RepeatVector", reshaping::build_repeat_vector),
@@ -89,6 +103,8 @@ pub const CLASSES: &[(&str, Builder)] = &[
     ("Softmax", softmax::build),
     ("SpatialDropout1D", noise::build_spatial_dropout),
     ("Subtract", merge::build_subtract),
+    ("TimeDistributed", time_distributed::build),
+    ("UnitNormalization", scaling::build_unit),
 ];
 
 /// Every activation by name, sorted.
@@ -103,11 +119,18 @@ pub struct Weight {
     pub path: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// What it starts from.
-    pub initializer: Initializer,
+    /// What it starts from and is held to.
+    pub(crate) rules: Rules,
+    /// Whether the part of the layer that it belongs to is trained.
+    pub(crate) trainable: bool,
 }
 
 impl Weight {
+    /// A weight.
+    pub(crate) fn new(path: impl Into<String>, shape: impl Into<Vec<usize>>, rules: Rules) -> Self {
+        Weight { path: path.into(), shape: shape.into(), rules, trainable: true }
+    }
+
     /// How many floats it has.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -122,8 +145,10 @@ impl Weight {
 /// What a layer does with the masks of its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaskRule {
-    /// Its outputs have the first input's.
+    /// Its first output has the first input's.
     Pass,
+    /// Its first two outputs have the first input's.
+    PassTwice,
     /// Its outputs have none.
     Drop,
     /// It makes one for its first output.
@@ -265,6 +290,11 @@ pub trait Layer: Send + Sync + 'static {
         None
     }
 
+    /// A penalty on its output that is the layer's own, not an argument that every layer has.
+    fn activity_regularizer(&self) -> Option<Regularizer> {
+        None
+    }
+
     /// Whether its input may hold repeated rows once, in training too.
     fn takes_dictionary(&self) -> bool {
         false
@@ -275,6 +305,19 @@ pub trait Layer: Send + Sync + 'static {
     /// # Errors
     /// Where the layer cannot compute a sequence step by step.
     fn states<'a>(&self, _batch: usize, _cache: &'a mut Self::Cache) -> Result<Vec<&'a mut [f32]>> {
+        Ok(Vec::new())
+    }
+
+    /// How many features each of the states has that go from one batch to the next; none without such states.
+    fn kept_states(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// The states in which the last call left its sequences, `batch x features` each.
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    fn last_states<'a>(&self, _batch: usize, _cache: &'a mut Self::Cache) -> Result<Vec<&'a mut [f32]>> {
         Ok(Vec::new())
     }
 
@@ -307,6 +350,10 @@ pub trait Layer: Send + Sync + 'static {
 pub enum AnyActivation {
     /// Elementwise.
     Elementwise(Function),
+    /// Elementwise, with a slope that the input tells.
+    Pointwise(Pointwise),
+    /// `x - log Σ e^x` over the last axis.
+    LogSoftmax,
     /// `e^x / Σ e^x` over the last axis.
     Softmax,
 }
@@ -367,6 +414,11 @@ impl Node {
         self.0.as_activation_()
     }
 
+    /// See [`Layer::activity_regularizer`].
+    pub(crate) fn activity_regularizer(&self) -> Option<Regularizer> {
+        self.0.activity_regularizer_()
+    }
+
     /// See [`Layer::takes_dictionary`].
     pub fn takes_dictionary(&self) -> bool {
         self.0.takes_dictionary_()
@@ -375,6 +427,16 @@ impl Node {
     /// See [`Layer::states`].
     pub fn states<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
         self.0.states_(batch, cache)
+    }
+
+    /// See [`Layer::kept_states`].
+    pub fn kept_states(&self) -> Vec<usize> {
+        self.0.kept_states_()
+    }
+
+    /// See [`Layer::last_states`].
+    pub fn last_states<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
+        self.0.last_states_(batch, cache)
     }
 
     /// See [`Layer::set_begun`].
@@ -422,8 +484,11 @@ trait ErasedLayer: Send + Sync {
     fn mask_rule_(&self) -> MaskRule;
     fn input_kind_(&self) -> Kind;
     fn as_activation_(&self) -> Option<AnyActivation>;
+    fn activity_regularizer_(&self) -> Option<Regularizer>;
     fn takes_dictionary_(&self) -> bool;
     fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>>;
+    fn kept_states_(&self) -> Vec<usize>;
+    fn last_states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>>;
     fn set_begun_(&self, begun: bool, cache: &mut AnyCache);
     fn has_sparse_rows_(&self) -> bool;
     fn touched_rows_(&self, input: &Tensor, rows: &mut RowSet);
@@ -455,11 +520,20 @@ impl<L: Layer> ErasedLayer for L {
     fn as_activation_(&self) -> Option<AnyActivation> {
         self.as_activation()
     }
+    fn activity_regularizer_(&self) -> Option<Regularizer> {
+        self.activity_regularizer()
+    }
     fn takes_dictionary_(&self) -> bool {
         self.takes_dictionary()
     }
     fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
         self.states(batch, own(cache))
+    }
+    fn kept_states_(&self) -> Vec<usize> {
+        self.kept_states()
+    }
+    fn last_states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
+        self.last_states(batch, own(cache))
     }
     fn set_begun_(&self, begun: bool, cache: &mut AnyCache) {
         self.set_begun(begun, own(cache));

@@ -3,19 +3,19 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::config::{Absent, read};
+use super::config::read;
 use super::elements::{spread, walk};
-use super::{Backward, Forward, Initializer, Layer, Node, Shape, Weight, checked_len, one_input};
+use super::{
+    Backward, Constraint, Forward, Initializer, Layer, Node, Regularizer, Rules, Shape, Weight, checked_len, one_input,
+};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
     alpha_initializer: Initializer,
-    #[serde(default, rename = "alpha_regularizer")]
-    _regularizer: Absent,
-    #[serde(default, rename = "alpha_constraint")]
-    _constraint: Absent,
+    alpha_regularizer: Option<Regularizer>,
+    alpha_constraint: Option<Constraint>,
     shared_axes: Option<Vec<usize>>,
 }
 
@@ -36,7 +36,8 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         })?);
     }
     checked_len(name, &sizes)?;
-    Ok(vec![Node::new(Prelu { name: name.to_owned(), sizes, shared, initializer: config.alpha_initializer })])
+    let rules = Rules::new(config.alpha_initializer, config.alpha_regularizer, config.alpha_constraint);
+    Ok(vec![Node::new(Prelu { name: name.to_owned(), sizes, shared, rules })])
 }
 
 struct Prelu {
@@ -44,7 +45,7 @@ struct Prelu {
     /// Of alpha: the input's behind the batch, 1 where it is shared.
     sizes: Vec<usize>,
     shared: Vec<usize>,
-    initializer: Initializer,
+    rules: Rules,
 }
 
 impl Prelu {
@@ -66,7 +67,7 @@ impl Layer for Prelu {
     type Cache = ();
 
     fn weights(&self) -> Vec<Weight> {
-        vec![Weight { path: "alpha".to_owned(), shape: self.sizes.clone(), initializer: self.initializer.clone() }]
+        vec![Weight::new("alpha", self.sizes.clone(), self.rules.clone())]
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {

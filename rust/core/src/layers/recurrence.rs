@@ -1,7 +1,7 @@
 //! A cell along time in one direction: what LSTM, GRU, SimpleRNN, RNN and each half of Bidirectional compute with.
 
 use super::cell::{Cell, OutputGradient, inputs};
-use super::{AnyActivation, Initializer, Random, Shape, Tensor, Weight, checked_len};
+use super::{AnyActivation, Random, Rules, Shape, Tensor, Weight, checked_len};
 use crate::error::{Error, Result};
 use crate::kernels::matmul::{Initial, Matmul};
 use crate::kernels::pack::{PackedMatrix, Source};
@@ -22,9 +22,10 @@ pub(super) struct Recurrence {
     pub features: usize,
     pub units: usize,
     pub cell: Box<dyn Cell>,
+    pub trainable: bool,
     pub use_bias: bool,
     /// Of kernel, recurrent kernel and bias.
-    pub initializers: [Initializer; 3],
+    pub rules: [Rules; 3],
     pub direction: Direction,
     pub return_sequences: bool,
     pub zero_output_for_mask: bool,
@@ -98,13 +99,18 @@ impl<'a> Given<'a> {
         Given {
             isa: call.isa,
             x: call.input(0),
-            mask: call.mask,
+            mask: mask_of(call.mask, call.inputs),
             initial: [None, None],
             resume: false,
             training: true,
             random: (0, 0),
         }
     }
+}
+
+/// The mask that a recurrent layer goes by: as in Keras, none where it is called with initial states.
+pub(super) fn mask_of<'a>(mask: Option<&'a [u8]>, inputs: &[usize]) -> Option<&'a [u8]> {
+    mask.filter(|_| inputs.len() == 1)
 }
 
 impl Recurrence {
@@ -122,18 +128,21 @@ impl Recurrence {
     pub fn cell_activation(name: &str, activation: AnyActivation) -> Result<crate::kernels::activation::Activation> {
         match activation {
             AnyActivation::Elementwise(function) => Ok(function),
-            AnyActivation::Softmax => Err(Error::unsupported(name, "softmax is not supported as a cell's activation")),
+            _ => {
+                let known: Vec<_> = crate::kernels::activation::Activation::ALL.iter().map(|&(name, _)| name).collect();
+                let message = format!("a cell's activation can be {}; others are not supported yet", known.join(", "));
+                Err(Error::unsupported(name, message))
+            }
         }
     }
 
     /// The weights, their paths below `prefix`.
     pub fn weights(&self, prefix: &str) -> Vec<Weight> {
-        let [kernel, recurrent_kernel, bias] = self.initializers.clone();
+        let [kernel, recurrent_kernel, bias] = self.rules.clone();
         let gates = self.width();
-        let weight = |name: &str, shape: &[usize], initializer| Weight {
-            path: format!("{prefix}{}/{name}", self.cell_name),
-            shape: shape.to_vec(),
-            initializer,
+        let weight = |name: &str, shape: &[usize], rules| Weight {
+            trainable: self.trainable,
+            ..Weight::new(format!("{prefix}{}/{name}", self.cell_name), shape, rules)
         };
         let mut weights = vec![
             weight("kernel", &[self.features, gates], kernel),

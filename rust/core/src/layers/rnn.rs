@@ -1,20 +1,23 @@
-//! LSTM, GRU and SimpleRNN, and RNN with one of their cells: one recurrent layer under four names.
+//! LSTM, GRU and SimpleRNN, and RNN with one or several of their cells: one recurrent layer under four names.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::cell::{Cell, Sizes};
-use super::config::{Absent, Ignored, activation_named, read, seed, yes};
+use super::config::{Ignored, activation_named, read, seed, yes};
 use super::gru::Gru;
 use super::lstm::Lstm;
-use super::recurrence::{Dropout, Given, Recurrence, RecurrenceCache};
+use super::recurrence::{Dropout, Given, Recurrence, RecurrenceCache, mask_of};
 use super::simple_rnn::SimpleRnn;
-use super::{Backward, Forward, Initializer, Layer, MaskRule, Node, Shape, Weight, checked_len};
+use super::{
+    Backward, Constraint, Forward, Initializer, Kind as TensorKind, Layer, MaskRule, Node, Regularizer, Rules, Shape,
+    Tensor, Weight, checked_len,
+};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
 use crate::kernels::lstm::Activations;
 use crate::kernels::pack::PackedMatrix;
-use crate::kernels::{Columns, Direction};
+use crate::kernels::{AlignedBuffer, Columns, Direction};
 use crate::parallel;
 use crate::simd::Isa;
 
@@ -29,18 +32,12 @@ struct CellConfig {
     kernel_initializer: Initializer,
     recurrent_initializer: Initializer,
     bias_initializer: Initializer,
-    #[serde(default, rename = "kernel_regularizer")]
-    _kernel_regularizer: Absent,
-    #[serde(default, rename = "recurrent_regularizer")]
-    _recurrent_regularizer: Absent,
-    #[serde(default, rename = "bias_regularizer")]
-    _bias_regularizer: Absent,
-    #[serde(default, rename = "kernel_constraint")]
-    _kernel_constraint: Absent,
-    #[serde(default, rename = "recurrent_constraint")]
-    _recurrent_constraint: Absent,
-    #[serde(default, rename = "bias_constraint")]
-    _bias_constraint: Absent,
+    kernel_regularizer: Option<Regularizer>,
+    recurrent_regularizer: Option<Regularizer>,
+    bias_regularizer: Option<Regularizer>,
+    kernel_constraint: Option<Constraint>,
+    recurrent_constraint: Option<Constraint>,
+    bias_constraint: Option<Constraint>,
     #[serde(default)]
     dropout: f64,
     #[serde(default)]
@@ -79,8 +76,8 @@ struct SequenceConfig {
     go_backwards: bool,
     #[serde(default)]
     zero_output_for_mask: bool,
-    #[serde(default, rename = "stateful")]
-    _stateful: Absent,
+    #[serde(default)]
+    stateful: bool,
     #[serde(default, rename = "unroll")]
     _unroll: Ignored,
     #[serde(default, rename = "use_cudnn")]
@@ -98,6 +95,8 @@ struct Kind {
     cell_name: &'static str,
     /// The arguments that other cells do not have.
     own: &'static [&'static str],
+    /// Whether a rate of dropout of 1 drops everything, as Keras has it, and not nothing.
+    drops_all: bool,
     build: BuildCell,
 }
 
@@ -107,6 +106,7 @@ const KINDS: [Kind; 3] = [
         cell: "LSTMCell",
         cell_name: "lstm_cell",
         own: &["recurrent_activation", "unit_forget_bias"],
+        drops_all: false,
         build: |name, own, config, sizes| {
             let own: LstmConfig = read(name, own)?;
             if own.unit_forget_bias {
@@ -122,6 +122,7 @@ const KINDS: [Kind; 3] = [
         cell: "GRUCell",
         cell_name: "gru_cell",
         own: &["recurrent_activation", "reset_after"],
+        drops_all: false,
         build: |name, own, config, sizes| {
             let own: GruConfig = read(name, own)?;
             let (cell, gate) = (config.activation.as_deref(), own.recurrent_activation.as_deref());
@@ -134,6 +135,7 @@ const KINDS: [Kind; 3] = [
         cell: "SimpleRNNCell",
         cell_name: "simple_rnn_cell",
         own: &[],
+        drops_all: true,
         build: |name, _, config, sizes| {
             Ok(Box::new(SimpleRnn::new(sizes, activation(name, config.activation.as_deref())?)))
         },
@@ -158,28 +160,73 @@ builder!(build_rnn, "RNN");
 builder!(build_simple_rnn, "SimpleRNN");
 
 fn build(class: &str, name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
-    let (recurrence, return_state) = recurrence(class, name, config, &inputs[0])?;
-    Ok(vec![Node::new(Rnn { recurrence, return_state })])
+    let Described { mut stack, prefix, sequence } = describe(class, name, config, &inputs[0])?;
+    let (last, before) = stack.split_last_mut().ok_or_else(|| Error::value(name, "needs a cell at least"))?;
+    last.return_sequences = sequence.return_sequences;
+    last.zero_output_for_mask = sequence.zero_output_for_mask;
+    for recurrence in before {
+        recurrence.direction = match recurrence.direction {
+            Direction::Backwards => Direction::BackwardsInPlace,
+            direction => direction,
+        };
+    }
+    let SequenceConfig { return_state, stateful, .. } = sequence;
+    Ok(vec![Node::new(Rnn { name: name.to_owned(), prefix, stack, return_state, stateful })])
 }
 
-/// Reads a recurrent layer, and whether it returns its states.
+/// A recurrent layer as it is read.
+struct Described {
+    /// Its cells, the first one's outputs the next one's inputs; each gives the outputs of all steps.
+    stack: Vec<Recurrence>,
+    /// What stands before the cells in the paths of weights.
+    prefix: String,
+    sequence: SequenceConfig,
+}
+
+/// Reads a recurrent layer of one cell, whether it returns its states and whether it keeps them.
 ///
 /// # Errors
 /// Where the class is none, or an argument is not known or does not fit.
-pub(super) fn recurrence(class: &str, name: &str, config: &Value, input: &Shape) -> Result<(Recurrence, bool)> {
+pub(super) fn recurrence(class: &str, name: &str, config: &Value, input: &Shape) -> Result<(Recurrence, [bool; 2])> {
+    let Described { mut stack, sequence, .. } = describe(class, name, config, input)?;
+    let (Some(mut recurrence), true) = (stack.pop(), stack.is_empty()) else {
+        return Err(Error::unsupported(name, "several cells are not supported inside Bidirectional yet"));
+    };
+    recurrence.return_sequences = sequence.return_sequences;
+    recurrence.zero_output_for_mask = sequence.zero_output_for_mask;
+    Ok((recurrence, [sequence.return_state, sequence.stateful]))
+}
+
+/// The class of the cell that is several.
+const STACK: &str = "StackedRNNCells";
+
+fn describe(class: &str, name: &str, config: &Value, input: &Shape) -> Result<Described> {
     let mut config = config.clone();
+    let trained = is_trained(&config);
     if class == "RNN" {
         let cell = config.as_object_mut().and_then(|fields| fields.remove("cell")).unwrap_or_default();
-        let Some(class) = cell.get("class_name").and_then(Value::as_str) else {
-            let message = "a list of cells is not supported yet; stack RNN layers instead";
-            return Err(Error::unsupported(name, message));
+        let sequence: SequenceConfig = read(name, &config)?;
+        let (cells, prefix) = match cell["class_name"].as_str() {
+            Some(STACK) => {
+                let stack = cell["config"]["name"].as_str().unwrap_or("stacked_rnn_cells");
+                (cell["config"]["cells"].as_array().map_or(&[][..], Vec::as_slice), format!("{stack}/"))
+            }
+            _ => (std::slice::from_ref(&cell), String::new()),
         };
-        let Some(kind) = KINDS.iter().find(|kind| kind.cell == class) else {
-            let known = KINDS.map(|kind| kind.cell).join(", ");
-            return Err(Error::unsupported(name, format!("cell {class} is not supported yet; known are {known}")));
-        };
-        let cell_name = cell["config"].get("name").and_then(Value::as_str).unwrap_or(kind.cell_name);
-        return of_cell(kind, name, cell_name, cell["config"].clone(), &config, input);
+        let mut stack: Vec<Recurrence> = Vec::new();
+        for cell in cells {
+            let class = cell["class_name"].as_str().unwrap_or_default();
+            let Some(kind) = KINDS.iter().find(|kind| kind.cell == class) else {
+                let known = KINDS.map(|kind| kind.cell).join(", ");
+                return Err(Error::unsupported(name, format!("cell {class} is not supported yet; known are {known}")));
+            };
+            let input = stack.last().map_or(input.clone(), |before| input.with_features(before.units));
+            let cell_name = cell["config"]["name"].as_str().unwrap_or(kind.cell_name);
+            let mut recurrence = of_cell(kind, name, cell_name, cell["config"].clone(), &sequence, &input)?;
+            recurrence.trainable &= trained;
+            stack.push(recurrence);
+        }
+        return Ok(Described { stack, prefix, sequence });
     }
     let Some(kind) = KINDS.iter().find(|kind| kind.layer == class) else {
         let known = KINDS.map(|kind| kind.layer).join(", ");
@@ -189,8 +236,13 @@ pub(super) fn recurrence(class: &str, name: &str, config: &Value, input: &Shape)
     // The cell's and the sequence's arguments stand side by side.
     const SEQUENCE: [&str; 7] =
         ["return_sequences", "return_state", "go_backwards", "zero_output_for_mask", "stateful", "unroll", "use_cudnn"];
-    let sequence = take(&mut config, &SEQUENCE);
-    of_cell(kind, name, kind.cell_name, config, &sequence, input)
+    let sequence: SequenceConfig = read(name, &take(&mut config, &SEQUENCE))?;
+    let recurrence = of_cell(kind, name, kind.cell_name, config, &sequence, input)?;
+    Ok(Described { stack: vec![recurrence], prefix: String::new(), sequence })
+}
+
+fn is_trained(config: &Value) -> bool {
+    config["trainable"].as_bool().unwrap_or(true)
 }
 
 /// Some arguments of a configuration, which then lacks them.
@@ -209,12 +261,12 @@ fn of_cell(
     name: &str,
     cell_name: &str,
     mut cell: Value,
-    sequence: &Value,
+    sequence: &SequenceConfig,
     input: &Shape,
-) -> Result<(Recurrence, bool)> {
+) -> Result<Recurrence> {
+    let trainable = is_trained(&cell);
     let own = take(&mut cell, kind.own);
     let mut config: CellConfig = read(name, &cell)?;
-    let sequence: SequenceConfig = read(name, sequence)?;
     if config.units == 0 {
         return Err(Error::value(name, "units must be positive"));
     }
@@ -226,131 +278,237 @@ fn of_cell(
     checked_len(name, &[4, config.units])?;
     let sizes = Sizes { features: Recurrence::features_of(name, input)?, units: config.units };
     let cell = (kind.build)(name, &own, &mut config, sizes)?;
-    let recurrence = Recurrence {
+    let effective = |rate: f64| if rate < 1.0 || kind.drops_all { rate } else { 0.0 };
+    Ok(Recurrence {
         name: name.to_owned(),
         cell_name: cell_name.to_owned(),
         features: sizes.features,
         units: sizes.units,
         cell,
+        trainable,
         use_bias: config.use_bias,
-        initializers: [config.kernel_initializer, config.recurrent_initializer, config.bias_initializer],
+        rules: [
+            Rules::new(config.kernel_initializer, config.kernel_regularizer, config.kernel_constraint),
+            Rules::new(config.recurrent_initializer, config.recurrent_regularizer, config.recurrent_constraint),
+            Rules::new(config.bias_initializer, config.bias_regularizer, config.bias_constraint),
+        ],
         direction: if sequence.go_backwards { Direction::Backwards } else { Direction::Forwards },
-        return_sequences: sequence.return_sequences,
-        zero_output_for_mask: sequence.zero_output_for_mask,
+        return_sequences: true,
+        zero_output_for_mask: false,
         dropout: Dropout {
             inputs: effective(config.dropout),
             recurrent: effective(config.recurrent_dropout),
             seed: seed(&config.seed),
         },
         kernel_transposed: PackedMatrix::default(),
-    };
-    Ok((recurrence, sequence.return_state))
+    })
 }
 
-/// Keras' cells drop nothing at a rate of 1.
-fn effective(rate: f64) -> f64 {
-    if rate < 1.0 { rate } else { 0.0 }
-}
-
+/// Cells one above the other along time.
 struct Rnn {
-    recurrence: Recurrence,
+    name: String,
+    prefix: String,
+    /// Lowest first; there is one at least.
+    stack: Vec<Recurrence>,
     return_state: bool,
+    stateful: bool,
+}
+
+#[derive(Default)]
+pub(super) struct RnnCache {
+    stack: Vec<RecurrenceCache>,
+    /// The outputs of all cells but the last, and their gradients.
+    between: Vec<Tensor>,
+    d_between: Vec<AlignedBuffer>,
+}
+
+impl RnnCache {
+    fn lay_out(&mut self, cells: usize) {
+        self.stack.resize_with(cells, RecurrenceCache::default);
+        self.between.resize_with(cells - 1, || Tensor::new(TensorKind::Floats));
+        self.d_between.resize_with(cells - 1, AlignedBuffer::default);
+    }
+}
+
+impl Rnn {
+    fn last(&self) -> &Recurrence {
+        self.stack.last().expect("the builder wants a cell")
+    }
+
+    /// How many features each state has.
+    fn state_sizes(&self) -> Vec<usize> {
+        self.stack.iter().flat_map(|cell| std::iter::repeat_n(cell.units, cell.state_count())).collect()
+    }
+
+    /// For each cell the number of its first state.
+    fn first_states(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+        let counts: Vec<_> = self.stack.iter().map(Recurrence::state_count).collect();
+        (0..counts.len()).map(move |cell| counts[..cell].iter().sum())
+    }
 }
 
 impl Layer for Rnn {
-    type Cache = RecurrenceCache;
+    type Cache = RnnCache;
 
     fn weights(&self) -> Vec<Weight> {
-        self.recurrence.weights("")
+        self.stack.iter().flat_map(|cell| cell.weights(&self.prefix)).collect()
     }
 
     fn output_shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
-        let Recurrence { name, units, return_sequences, .. } = &self.recurrence;
-        let states = self.recurrence.state_count();
-        if inputs.len() != 1 && inputs.len() != 1 + states {
-            let (given, expected) = (inputs.len() - 1, if states == 1 { "[h]" } else { "[h, c]" });
-            return Err(Error::value(name, format!("initial_state must be {expected}, not {given} arrays")));
+        let sizes = self.state_sizes();
+        if inputs.len() != 1 && inputs.len() != 1 + sizes.len() {
+            let (given, expected) = (inputs.len() - 1, sizes.len());
+            let expected = match (expected, self.stack.len()) {
+                (1, _) => "[h]".to_owned(),
+                (2, 1) => "[h, c]".to_owned(),
+                _ => format!("{expected} arrays, the states of each cell"),
+            };
+            return Err(Error::value(&self.name, format!("initial_state must be {expected}, not {given} arrays")));
         }
         let x = &inputs[0];
-        self.recurrence.check_input(x)?;
-        let state = Shape(vec![x.0[0], Some(*units)]);
-        for given in &inputs[1..] {
-            if given.rank() != 2 || given.features() != Some(*units) {
-                return Err(Error::shape(name, "initial_state", state, given.clone()));
+        self.stack[0].check_input(x)?;
+        let state = |units| Shape(vec![x.0[0], Some(units)]);
+        for (given, &units) in inputs[1..].iter().zip(&sizes) {
+            if given.rank() != 2 || given.features() != Some(units) {
+                return Err(Error::shape(&self.name, "initial_state", state(units), given.clone()));
             }
         }
-        let output = if *return_sequences { x.with_features(*units) } else { state.clone() };
-        let states = if self.return_state { states } else { 0 };
-        Ok(std::iter::once(output).chain(std::iter::repeat_n(state, states)).collect())
+        let Recurrence { units, return_sequences, .. } = *self.last();
+        let output = if return_sequences { x.with_features(units) } else { state(units) };
+        let states = if self.return_state { &sizes[..] } else { &[] };
+        Ok(std::iter::once(output).chain(states.iter().map(|&units| state(units))).collect())
     }
 
     fn mask_rule(&self) -> MaskRule {
-        if self.recurrence.return_sequences { MaskRule::Pass } else { MaskRule::Drop }
+        if self.last().return_sequences { MaskRule::Pass } else { MaskRule::Drop }
     }
 
     fn takes_dictionary(&self) -> bool {
-        self.recurrence.takes_dictionary()
+        self.stack[0].takes_dictionary()
     }
 
-    fn states<'a>(&self, batch: usize, cache: &'a mut RecurrenceCache) -> Result<Vec<&'a mut [f32]>> {
-        if self.recurrence.direction != Direction::Forwards {
+    fn states<'a>(&self, batch: usize, cache: &'a mut RnnCache) -> Result<Vec<&'a mut [f32]>> {
+        if self.stack.iter().any(|cell| cell.direction != Direction::Forwards) {
             let message = "goes backwards from the last step, which a stream does not have yet; use predict";
-            return Err(Error::unsupported(&self.recurrence.name, message));
+            return Err(Error::unsupported(&self.name, message));
         }
-        self.recurrence.states(batch, cache)
+        self.last_states(batch, cache)
     }
 
-    fn set_begun(&self, begun: bool, cache: &mut RecurrenceCache) {
-        self.recurrence.set_begun(begun, cache);
+    fn kept_states(&self) -> Vec<usize> {
+        if self.stateful { self.state_sizes() } else { Vec::new() }
     }
 
-    fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
-        self.recurrence.pack(isa, weights, training)
+    fn last_states<'a>(&self, batch: usize, cache: &'a mut RnnCache) -> Result<Vec<&'a mut [f32]>> {
+        cache.lay_out(self.stack.len());
+        let mut states = Vec::new();
+        for (cell, cache) in self.stack.iter().zip(&mut cache.stack) {
+            states.extend(cell.states(batch, cache)?);
+        }
+        Ok(states)
     }
 
-    fn forward(&self, call: Forward<'_>, cache: &mut RecurrenceCache) -> Result<()> {
-        let units = self.recurrence.units;
-        let initial = |i: usize| call.inputs.get(i).map(|_| call.input(i).floats());
-        let given = Given {
-            isa: call.isa,
-            x: call.input(0),
-            mask: call.mask,
-            initial: [initial(1), initial(2)],
-            resume: call.resume,
-            training: call.training,
-            random: call.random,
-        };
-        let (output, final_states) = call.outputs.split_first_mut().expect("a recurrent layer has an output");
-        let team = parallel::team(self.recurrence.operations(given.x));
-        self.recurrence.prepare(&given, &team, cache)?;
-        let columns = self.recurrence.return_sequences.then(|| Columns::all(output.floats_mut(), units));
-        let pass = self.recurrence.forward(&given, columns, cache, team.size());
-        team.together(pass.count(), |member| pass.run(member));
-        drop(pass);
-        self.recurrence.finish(&given, output.floats_mut(), units, cache);
-        for (target, last) in final_states.iter_mut().zip(self.recurrence.last(cache)) {
-            target.floats_mut().copy_from_slice(last);
+    fn set_begun(&self, begun: bool, cache: &mut RnnCache) {
+        for (cell, cache) in self.stack.iter().zip(&mut cache.stack) {
+            cell.set_begun(begun, cache);
+        }
+    }
+
+    fn pack(&mut self, isa: Isa, mut weights: &[f32], training: bool) -> Result<()> {
+        for cell in &mut self.stack {
+            let (own, rest) = weights.split_at(cell.weights_len());
+            cell.pack(isa, own, training)?;
+            weights = rest;
         }
         Ok(())
     }
 
-    fn backward(&self, mut call: Backward<'_>, cache: &mut RecurrenceCache) {
-        let units = self.recurrence.units;
-        let given = Given::backward(&call);
-        let states = if self.return_state { self.recurrence.state_count() } else { 0 };
-        let d_state = |state| if state <= states { call.d_output(state) } else { None };
-        let d_output = call.d_output(0).map(|d_output| (d_output, units, 0));
-        let team = parallel::team(2 * self.recurrence.operations(given.x));
-        self.recurrence.prepare_backward(&given, d_output, [d_state(1), d_state(2)], cache);
-        let wants_initial = call.inputs.len() > 1;
-        let pass = self.recurrence.backward(&given, d_output, wants_initial, cache, team.size());
-        team.together(pass.count(), |member| pass.run(member));
-        drop(pass);
-        let gradients = call.gradients.take();
-        self.recurrence.gradients(&given, gradients, call.d_input(0), &team, cache);
-        for i in 1..call.inputs.len() {
-            if let Some((d_initial, add)) = call.d_input(i) {
-                self.recurrence.initial_gradient(i - 1, d_initial, add, cache);
+    fn forward(&self, call: Forward<'_>, cache: &mut RnnCache) -> Result<()> {
+        let cells = self.stack.len();
+        cache.lay_out(cells);
+        let RnnCache { stack, between, d_between } = cache;
+        let (output, final_states) = call.outputs.split_first_mut().expect("a recurrent layer has an output");
+        let initial = |i: usize| call.inputs.get(i + 1).map(|&tensor| call.tensors[tensor].floats());
+        let (seed, stream) = call.random;
+        for (i, first) in self.first_states().enumerate() {
+            let (below, rest) = between.split_at_mut(i);
+            let x = below.last().unwrap_or(&call.tensors[call.inputs[0]]);
+            let (cell, cache, units) = (&self.stack[i], &mut stack[i], self.stack[i].units);
+            let target = match rest.first_mut() {
+                None => &mut *output,
+                Some(target) => {
+                    let sizes = [x.sizes()[0], x.sizes()[1], units];
+                    target.resize(&sizes)?;
+                    if call.training {
+                        d_between[i].resize(checked_len(&self.name, &sizes)?)?;
+                    }
+                    target
+                }
+            };
+            let states = cell.state_count();
+            let given = Given {
+                isa: call.isa,
+                x,
+                mask: mask_of(call.mask, call.inputs),
+                initial: [initial(first), initial(first + 1).filter(|_| states > 1)],
+                resume: call.resume,
+                training: call.training,
+                // Each cell draws its own.
+                random: (seed.wrapping_add(i as u64), stream),
+            };
+            let team = parallel::team(cell.operations(x));
+            cell.prepare(&given, &team, cache)?;
+            let columns = cell.return_sequences.then(|| Columns::all(target.floats_mut(), units));
+            let pass = cell.forward(&given, columns, cache, team.size());
+            team.together(pass.count(), |member| pass.run(member));
+            drop(pass);
+            cell.finish(&given, target.floats_mut(), units, cache);
+            let shown = final_states.iter_mut().skip(first).take(states);
+            for (target, last) in shown.zip(cell.last(cache)) {
+                target.floats_mut().copy_from_slice(last);
+            }
+        }
+        Ok(())
+    }
+
+    fn backward(&self, mut call: Backward<'_>, cache: &mut RnnCache) {
+        let RnnCache { stack, between, d_between } = cache;
+        let shown = call.d_outputs.len() - 1;
+        let mut gradients = call.gradients.take();
+        for (i, first) in self.first_states().enumerate().rev() {
+            let (cell, cache, units) = (&self.stack[i], &mut stack[i], self.stack[i].units);
+            let x = if i == 0 { call.input(0) } else { &between[i - 1] };
+            let given = Given { x, ..Given::backward(&call) };
+            let (below, own) = d_between.split_at_mut(i);
+            let d_output = match own.first() {
+                None => call.d_output(0),
+                Some(d_output) => Some(&**d_output),
+            };
+            let d_output = d_output.map(|d_output| (d_output, units, 0));
+            let states = cell.state_count();
+            let d_state = |state| if state < states && shown > 0 { call.d_output(1 + first + state) } else { None };
+            let team = parallel::team(2 * cell.operations(x));
+            cell.prepare_backward(&given, d_output, [d_state(0), d_state(1)], cache);
+            let pass = cell.backward(&given, d_output, call.inputs.len() > 1, cache, team.size());
+            team.together(pass.count(), |member| pass.run(member));
+            drop(pass);
+            // The last cell's weights lie last.
+            let own = gradients.take().map(|all| {
+                let (rest, own) = all.split_at_mut(all.len() - cell.weights_len());
+                gradients = Some(rest);
+                own
+            });
+            let d_input = match below.last_mut() {
+                None => call.d_input(0),
+                Some(d_input) => Some((&mut **d_input, false)),
+            };
+            cell.gradients(&given, own, d_input, &team, cache);
+            if call.inputs.len() > 1 {
+                for state in 0..states {
+                    if let Some((d_initial, add)) = call.d_input(1 + first + state) {
+                        cell.initial_gradient(state, d_initial, add, cache);
+                    }
+                }
             }
         }
     }

@@ -124,6 +124,14 @@ impl Tensor {
         &self.held()[row * self.features()..][..self.features()]
     }
 
+    /// What it holds.
+    pub fn kind(&self) -> Kind {
+        match self.values {
+            Values::Floats(_) => Kind::Floats,
+            Values::Ids(_) => Kind::Ids,
+        }
+    }
+
     /// Its sizes.
     pub fn sizes(&self) -> &[usize] {
         &self.sizes

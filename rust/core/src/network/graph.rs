@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::layers::Shape;
+use crate::layers::{Regularizer, Shape};
 
 /// A tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct GraphLayer {
     pub name: String,
     pub class: String,
     pub config: Value,
+    /// A penalty on each output of each call.
+    pub activity_regularizer: Option<Regularizer>,
 }
 
 impl GraphLayer {
@@ -194,7 +196,10 @@ fn layer(serialised: &SerialisedLayer) -> Result<GraphLayer> {
     let class = serialised.class_name.clone();
     let name = serialised.config.get("name").and_then(Value::as_str);
     let name = name.ok_or_else(|| Error::value(&class, "a layer has no name"))?.to_owned();
-    Ok(GraphLayer { name, class, config: serialised.config.clone() })
+    let mut config = serialised.config.clone();
+    let regularizer = config.as_object_mut().and_then(|fields| fields.remove("activity_regularizer"));
+    let activity_regularizer = serde_json::from_value(regularizer.unwrap_or_default()).map_err(malformed(&name))?;
+    Ok(GraphLayer { name, class, config, activity_regularizer })
 }
 
 fn graph_input(layer: &GraphLayer) -> Result<GraphInput> {

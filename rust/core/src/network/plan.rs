@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::graph::{Graph, Reference};
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
-use crate::layers::{AnyActivation, CLASSES, Initializer, Kind, MaskRule, Node, Shape, checked_len};
+use crate::layers::{AnyActivation, CLASSES, Kind, MaskRule, Node, Regularizer, Rules, Shape, checked_len};
 
 /// A weight: a range of the model's flat run of floats.
 #[derive(Clone, Debug)]
@@ -21,10 +21,13 @@ pub struct PlannedWeight {
     pub range: Range<usize>,
     /// Whether it is trained.
     pub trainable: bool,
-    pub(super) initializer: Initializer,
+    /// What it starts from and is held to.
+    pub(crate) rules: Rules,
 }
 
 pub(super) struct PlannedNode {
+    /// The layer that it belongs to.
+    pub layer: String,
     pub node: Node,
     pub weights: Range<usize>,
     pub trainable: bool,
@@ -67,6 +70,8 @@ pub struct Plan {
     pub(super) tensors: Vec<PlannedTensor>,
     pub(super) masks: usize,
     pub(super) weights: Vec<PlannedWeight>,
+    /// Tensors and the penalties on them.
+    activities: Vec<(usize, Regularizer)>,
 }
 
 impl Plan {
@@ -85,6 +90,7 @@ impl Plan {
             tensors: Vec::new(),
             masks: 0,
             weights: Vec::new(),
+            activities: Vec::new(),
         };
         if !input_shapes.is_empty() && input_shapes.len() != graph.inputs.len() {
             let (given, wanted) = (input_shapes.len(), graph.inputs.len());
@@ -135,7 +141,8 @@ impl Plan {
                     let shapes: Vec<_> = tensors.iter().map(|&t| self.tensors[t].shape.clone()).collect();
                     let first = self.nodes.len();
                     for node in CLASSES[known].1(&layer.name, &layer.config, &shapes)? {
-                        self.nodes.push(PlannedNode { node, weights: 0..0, trainable: layer.trainable() });
+                        let (layer, trainable) = (layer.name.clone(), layer.trainable());
+                        self.nodes.push(PlannedNode { layer, node, weights: 0..0, trainable });
                     }
                     chains.insert(call.layer, first..self.nodes.len());
                     first..self.nodes.len()
@@ -160,8 +167,15 @@ impl Plan {
             if self.tensors[tensors[0]].kind != wanted {
                 return Err(Error::unsupported(&layer.name, "takes ids, so it must stand directly behind an input"));
             }
+            let own = self.nodes[chain.end - 1].node.activity_regularizer();
             for node in chain {
                 tensors = self.call(node, tensors)?;
+            }
+            if let Some(regularizer) = layer.activity_regularizer.or(own) {
+                for &tensor in &tensors {
+                    regularizer.check(&layer.name, "the output", self.tensors[tensor].shape.rank())?;
+                    self.activities.push((tensor, regularizer));
+                }
             }
             call_outputs.push(tensors);
         }
@@ -177,6 +191,9 @@ impl Plan {
             self.outputs.push(tensor);
             self.tensors[tensor].may_be_dictionary = false;
         }
+        for &(tensor, _) in &self.activities {
+            self.tensors[tensor].may_be_dictionary = false;
+        }
         if self.operations.is_empty() {
             return Err(Error::value(&graph.name, "the model has no layers"));
         }
@@ -190,7 +207,7 @@ impl Plan {
         let masks: Vec<_> = inputs.iter().map(|&t| self.tensors[t].mask).collect();
         let rule = self.nodes[node].node.mask_rule();
         let creates = match rule {
-            MaskRule::Pass | MaskRule::Drop => false,
+            MaskRule::Pass | MaskRule::PassTwice | MaskRule::Drop => false,
             MaskRule::Create => true,
             MaskRule::CreateOfAll => masks.iter().all(Option::is_some),
             MaskRule::CreateOfAny => masks.iter().any(Option::is_some),
@@ -199,11 +216,15 @@ impl Plan {
         self.masks += usize::from(new_mask.is_some());
         let first_output = self.tensors.len();
         for (i, shape) in outputs.into_iter().enumerate() {
-            let mask = if rule == MaskRule::Pass { masks[0] } else { new_mask };
+            let (mask, masked) = match rule {
+                MaskRule::Pass => (masks[0], 1),
+                MaskRule::PassTwice => (masks[0], 2),
+                _ => (new_mask, 1),
+            };
             self.tensors.push(PlannedTensor {
                 kind: Kind::Floats,
                 shape,
-                mask: mask.filter(|_| i == 0),
+                mask: mask.filter(|_| i < masked),
                 wants_gradient: false,
                 may_be_dictionary: false,
             });
@@ -223,6 +244,7 @@ impl Plan {
                 for (i, weight) in weights.into_iter().enumerate() {
                     let place = format!("{}/{}", layer.name, weight.path);
                     let len = checked_len(&place, &weight.shape)?;
+                    weight.rules.check(&layer.name, &weight.path, &weight.shape)?;
                     let from = end;
                     end = checked_len(&place, &[end.saturating_add(len)])?;
                     self.weights.push(PlannedWeight {
@@ -230,8 +252,8 @@ impl Plan {
                         path: weight.path,
                         shape: weight.shape,
                         range: from..end,
-                        trainable: layer.trainable() && i < trained,
-                        initializer: weight.initializer,
+                        trainable: layer.trainable() && weight.trainable && i < trained,
+                        rules: weight.rules,
                     });
                 }
                 self.nodes[node].weights = start..end;
@@ -282,6 +304,16 @@ impl Plan {
         })
     }
 
+    /// Tensors and the penalties on them.
+    pub(crate) fn activities(&self) -> &[(usize, Regularizer)] {
+        &self.activities
+    }
+
+    /// Whether a layer goes on from batch to batch.
+    pub(super) fn is_stateful(&self) -> bool {
+        self.nodes.iter().any(|planned| !planned.node.kept_states().is_empty())
+    }
+
     /// How many floats all weights have.
     pub fn weights_len(&self) -> usize {
         self.weights.last().map_or(0, |weight| weight.range.end)
@@ -306,7 +338,7 @@ impl Plan {
     pub(crate) fn logits_of(&self, output: usize) -> Option<usize> {
         match self.last_activation(output)? {
             (AnyActivation::Softmax | AnyActivation::Elementwise(Activation::Sigmoid), input) => Some(input),
-            (AnyActivation::Elementwise(_), _) => None,
+            (AnyActivation::Elementwise(_) | AnyActivation::Pointwise(_) | AnyActivation::LogSoftmax, _) => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A plan with weights, and what one call of it needs.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
@@ -76,6 +76,8 @@ pub struct Network {
     /// How often the weights have changed.
     version: u64,
     idle: Mutex<Vec<Workspace>>,
+    /// For each node the states that go from one batch to the next, `batch x features` each.
+    kept: Mutex<Vec<Vec<Vec<f32>>>>,
 }
 
 impl Network {
@@ -88,10 +90,11 @@ impl Network {
         let mut weights = AlignedBuffer::zeros(plan.weights_len())?;
         for (stream, weight) in plan.weights.iter().enumerate() {
             let target = &mut weights[weight.range.clone()];
-            weight.initializer.fill(&weight.shape, seed, stream as u64, target)?;
+            weight.rules.initializer.fill(&weight.shape, seed, stream as u64, target)?;
         }
         let idle = Mutex::default();
-        let mut network = Network { plan, weights, isa, seed, training: false, behind: false, version: 0, idle };
+        let kept = Mutex::new(vec![Vec::new(); plan.nodes.len()]);
+        let mut network = Network { plan, weights, isa, seed, training: false, behind: false, version: 0, idle, kept };
         network.pack(|_| true)?;
         Ok(network)
     }
@@ -180,6 +183,11 @@ impl Network {
         self.pack(|planned| planned.trainable)
     }
 
+    /// All weights as they are, steps that were put off not taken.
+    pub(crate) fn flat_weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Takes steps that were put off, of rows that no layer keeps a copy of; `change` says whether others still wait.
     pub(crate) fn catch_up(&mut self, change: impl FnOnce(&mut [f32]) -> bool) {
         self.behind = change(&mut self.weights);
@@ -240,8 +248,20 @@ impl Network {
     /// The second half of [`Network::forward`], after [`Network::gather`]. Of weights that are behind it reads the rows that
     /// the inputs touch.
     pub(crate) fn compute(&self, work: &mut Workspace, training: bool) -> Result<()> {
+        // Batches that go on from each other's states cannot be computed at the same time.
+        let mut kept = (self.plan.is_stateful() && !work.resume).then(|| self.kept());
+        if let Some(kept) = &kept {
+            self.check_batch(work, kept)?;
+        }
         for (number, operation) in self.plan.operations.iter().enumerate() {
             let planned = &self.plan.nodes[operation.node];
+            let kept = kept.as_mut().map(|kept| &mut kept[operation.node]).filter(|states| !states.is_empty());
+            let batch = work.tensors[operation.inputs[0]].sizes()[0];
+            if let Some(kept) = &kept {
+                let states = planned.node.last_states(batch, &mut work.caches[number])?;
+                states.into_iter().zip(kept.iter()).for_each(|(state, kept)| state.copy_from_slice(kept));
+                planned.node.set_begun(false, &mut work.caches[number]);
+            }
             let (before, rest) = work.tensors.split_at_mut(operation.first_output);
             let mut new_mask = operation.new_mask.map(|mask| std::mem::take(&mut work.masks[mask]));
             let call = Forward {
@@ -254,7 +274,7 @@ impl Network {
                 masks: Masks::new(&work.masks, &operation.masks),
                 new_mask: new_mask.as_mut(),
                 training,
-                resume: work.resume,
+                resume: work.resume || kept.is_some() && operation.inputs.len() == 1,
                 dictionary: self.plan.tensors[operation.first_output].may_be_dictionary,
                 random: (self.seed, (work.step << 16) + number as u64),
             };
@@ -263,6 +283,10 @@ impl Network {
                 work.masks[mask] = filled;
             }
             result?;
+            if let Some(kept) = kept {
+                let states = planned.node.last_states(batch, &mut work.caches[number])?;
+                states.into_iter().zip(kept).for_each(|(state, kept)| kept.copy_from_slice(state));
+            }
         }
         if training {
             for ((gradient, tensor), planned) in work.gradients.iter_mut().zip(&work.tensors).zip(&self.plan.tensors) {
@@ -341,6 +365,70 @@ impl Network {
             work.masks.resize_with(plan.masks, Vec::new);
             work.caches.extend(plan.operations.iter().map(|operation| plan.nodes[operation.node].node.new_cache()));
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Vec<Vec<f32>>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the layers that go on from batch to batch begin new sequences, `batch` side by side.
+    pub fn begin(&self, batch: usize) {
+        for (planned, kept) in self.plan.nodes.iter().zip(self.kept().iter_mut()) {
+            *kept = planned.node.kept_states().into_iter().map(|features| vec![0.0; batch * features]).collect();
+        }
+    }
+
+    /// Each layer that goes on from batch to batch, and its states with their sizes.
+    pub fn kept_states(&self) -> Vec<(String, Vec<ArrayD<f32>>)> {
+        let kept = self.kept();
+        let stateful = self.plan.nodes.iter().zip(kept.iter()).filter(|(_, states)| !states.is_empty());
+        let described = stateful.map(|(planned, states)| {
+            let features = planned.node.kept_states().into_iter();
+            let arrays = states.iter().zip(features).map(|(state, features)| {
+                let sizes = vec![state.len() / features, features];
+                ArrayD::from_shape_vec(sizes, state.clone()).expect("a state is as long as its sizes say")
+            });
+            (planned.layer.clone(), arrays.collect())
+        });
+        described.collect()
+    }
+
+    /// Has a layer go on from other states.
+    ///
+    /// # Errors
+    /// Where it keeps none, or they do not fit together.
+    pub fn keep_states(&self, layer: &str, given: &[ArrayViewD<'_, f32>]) -> Result<()> {
+        let mut kept = self.kept();
+        let node = self.plan.nodes.iter().position(|node| node.layer == layer);
+        let sizes = node.map(|node| self.plan.nodes[node].node.kept_states()).unwrap_or_default();
+        let batch = given.first().map_or(0, |state| state.shape().first().copied().unwrap_or(0));
+        let fits = |(state, &features): (&ArrayViewD<'_, f32>, &usize)| state.shape() == [batch, features];
+        let Some(node) = node.filter(|_| sizes.len() == given.len() && given.iter().zip(&sizes).all(fits)) else {
+            let sizes = sizes.iter().map(|features| format!("(batch, {features})")).collect::<Vec<_>>().join(", ");
+            return Err(Error::value(layer, format!("the states must have the shapes [{sizes}]")));
+        };
+        kept[node] = given.iter().map(|state| state.iter().copied().collect()).collect();
+        Ok(())
+    }
+
+    /// Checks that a batch has as many samples as the states that it goes on from.
+    fn check_batch(&self, work: &Workspace, kept: &[Vec<Vec<f32>>]) -> Result<()> {
+        for operation in &self.plan.operations {
+            let planned = &self.plan.nodes[operation.node];
+            let Some(&features) = planned.node.kept_states().first() else { continue };
+            let (given, expected) = (
+                work.tensors[operation.inputs[0]].sizes()[0],
+                kept[operation.node].first().map_or(0, |state| state.len() / features),
+            );
+            if given != expected {
+                let message = format!(
+                    "stateful=True needs batches of the size that the input's batch_shape says, {expected}; this one has \
+                     {given} samples: give `batch_size={expected}` and whole batches"
+                );
+                return Err(Error::value(&planned.layer, message));
+            }
+        }
+        Ok(())
     }
 
     /// The states of all recurrent layers, `batch x units` each.

@@ -109,7 +109,10 @@ pub(super) struct Deferred {
 impl Deferred {
     /// The trained weights whose layer names the rows it touches and that have at least so many floats.
     pub(super) fn new(network: &Network, least: usize) -> Deferred {
-        let sparse = network.plan().sparse_weights().filter(|(_, weight)| weight.range.len() >= least.max(1));
+        let sparse = network
+            .plan()
+            .sparse_weights()
+            .filter(|(_, weight)| weight.range.len() >= least.max(1) && weight.rules.is_free());
         let tables = sparse.map(|(node, weight)| {
             let rows = weight.shape[0];
             Table {

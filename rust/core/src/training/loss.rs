@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::elementwise::Elementwise;
-use super::target::{Labelled, SampleWeights};
+use super::target::{Labelled, Own, SampleWeights};
 use super::{EPSILON, Serialised};
 use crate::error::{Error, Result};
 use crate::kernels::softmax;
@@ -50,6 +50,8 @@ pub(super) enum Function {
     CosineSimilarity,
     /// What each element loses by itself, its mean over the row.
     Elementwise(Elementwise),
+    /// What the caller computes.
+    Own,
 }
 
 /// How a focal loss weighs.
@@ -144,6 +146,8 @@ impl Function {
                 }
                 Function::Elementwise(Elementwise::Quantile { quantile })
             }
+            // No loss of Keras': it stands for one that a program has written itself.
+            "Own" => Function::Own,
             "SparseCategoricalCrossentropy" => Function::SparseCategorical { from_logits },
             "SquaredHinge" => Function::Elementwise(Elementwise::SquaredHinge),
             other => return Err(Error::unknown("loss", other, NAMES)),
@@ -177,7 +181,7 @@ impl Function {
             | Function::Binary { from_logits, .. }
             | Function::BinaryFocal { from_logits, .. }
             | Function::CategoricalFocal { from_logits, .. } => (labelled.predicted, from_logits),
-            Function::CategoricalHinge | Function::CosineSimilarity | Function::Elementwise(_) => {
+            Function::CategoricalHinge | Function::CosineSimilarity | Function::Elementwise(_) | Function::Own => {
                 (labelled.predicted, false)
             }
         }
@@ -243,8 +247,17 @@ impl Function {
                     each(sum * loss.share(k));
                 }
             }
+            Function::Own => own(labelled)?.values.iter().for_each(|&value| each(f64::from(value))),
         }
         Ok(())
+    }
+
+    /// How many values there are: one a row, but for losses that the caller computes.
+    fn count(self, labelled: &Labelled<'_>) -> usize {
+        match (self, labelled.own) {
+            (Function::Own, Some(own)) => own.values.len(),
+            _ => labelled.rows(),
+        }
     }
 
     /// Writes the gradient of `Σ weight(row) · value(row)` by what [`Function::operand`] names; adds to it where `add`.
@@ -262,7 +275,9 @@ impl Function {
             return Ok(());
         }
         let mut out = Output { row: vec![0.0; k], add };
-        let rows = x.chunks_exact(k).zip(target.chunks_exact_mut(k)).zip(weights);
+        // What the caller has computed may have a value for more than a row, or less.
+        let width = x.len() / self.count(labelled).max(1);
+        let rows = x.chunks_exact(width).zip(target.chunks_exact_mut(width)).zip(weights);
         match self {
             Function::SparseCategorical { .. } => {
                 for (((x, target), weight), label) in rows.zip(labelled.sparse()?) {
@@ -365,9 +380,20 @@ impl Function {
                     out.write(weight, target);
                 }
             }
+            Function::Own => {
+                for (((_, target), weight), slopes) in rows.zip(own(labelled)?.slopes.chunks_exact(width)) {
+                    out.row.clear();
+                    out.row.extend_from_slice(slopes);
+                    out.write(weight, target);
+                }
+            }
         }
         Ok(())
     }
+}
+
+fn own<'a>(labelled: &Labelled<'a>) -> Result<&'a Own> {
+    labelled.own.ok_or_else(|| Error::value(labelled.place, "its values are the caller's to compute"))
 }
 
 /// The binary cross-entropy of a logit or a probability, and its derivative.
@@ -508,6 +534,42 @@ impl Loss {
         Ok(Loss { name: format!("loss {}", object.class_name), function, reduction: arguments.reduction })
     }
 
+    /// Checks what the caller has computed, for a loss of its own; other losses take nothing.
+    ///
+    /// # Errors
+    /// Where it is missing, is not asked for or does not fit.
+    pub fn check_own(&self, labelled: &Labelled<'_>, weights: &SampleWeights<'_>) -> Result<()> {
+        let refuse = |message: String| Err(Error::value(self.name(), message));
+        match (self.function, labelled.own) {
+            (Function::Own, Some(own)) => {
+                let (count, rows, elements) = (own.values.len(), labelled.rows(), labelled.predicted.len());
+                if own.slopes.len() != elements {
+                    let given = own.slopes.len();
+                    return refuse(format!("the gradient has {given} numbers, the predictions have {elements}"));
+                }
+                if count == 0 || !elements.is_multiple_of(count) {
+                    return refuse(format!("there are {count} values for {elements} predictions"));
+                }
+                if (count != 1 || rows == 1) && !weights.fits(count) {
+                    return refuse(format!(
+                        "there are {count} values, too few for the mask or the weights of {rows} rows"
+                    ));
+                }
+                Ok(())
+            }
+            (Function::Own, None) => {
+                refuse("its values are the caller's to compute, between two halves of a step".into())
+            }
+            (_, Some(_)) => refuse("it computes its values itself".into()),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// The same loss, its values added up and not divided.
+    pub(super) fn summed(self) -> Loss {
+        Loss { reduction: Reduction::Sum, ..self }
+    }
+
     /// What errors call it.
     pub fn name(&self) -> &str {
         &self.name
@@ -523,13 +585,26 @@ impl Loss {
         !matches!(self.function, Function::BinaryFocal { from_logits: false, .. })
     }
 
-    /// The weight of each row in the loss: its own, shared out by the reduction.
-    fn row_weights<'a>(&self, rows: usize, weights: &SampleWeights<'a>) -> impl Iterator<Item = f32> + use<'a> {
+    /// The weight of each value in the loss: its row's, shared out by the reduction.
+    fn row_weights<'a>(
+        &self,
+        labelled: &Labelled<'_>,
+        weights: &SampleWeights<'a>,
+    ) -> impl Iterator<Item = f32> + use<'a> {
+        let count = self.function.count(labelled);
+        // As in Keras, where a single value for all samples is multiplied by each weight.
+        let single = count == 1 && labelled.rows() > 1;
+        let rows = if single { labelled.rows() } else { count };
+        let total = single.then(|| if weights.is_empty() { 1.0 } else { self.weights_of_rows(rows, weights).sum() });
+        total.into_iter().chain(self.weights_of_rows(rows, weights).take(if single { 0 } else { rows }))
+    }
+
+    fn weights_of_rows<'a>(&self, rows: usize, weights: &SampleWeights<'a>) -> impl Iterator<Item = f32> + use<'a> {
         let scale = match self.reduction {
             Reduction::Sum => 1.0,
             // A mask leaves rows out of the mean; weights do not.
             Reduction::SumOverBatchSize => {
-                let counted = weights.mask.map_or(rows, |mask| mask.iter().filter(|&&keep| keep != 0).count());
+                let counted = weights.counted(rows).filter(|&counted| counted).count();
                 if counted == 0 { 0.0 } else { 1.0 / counted as f32 }
             }
             Reduction::MeanWithSampleWeight => {
@@ -555,7 +630,7 @@ impl Loss {
     /// # Errors
     /// Where the target does not fit the predictions.
     pub fn value(&self, labelled: &Labelled<'_>, weights: &SampleWeights<'_>) -> Result<f64> {
-        let mut row_weights = self.row_weights(labelled.rows(), weights);
+        let mut row_weights = self.row_weights(labelled, weights);
         let mut total = 0.0;
         self.function.values(labelled, |value| {
             let weight = f64::from(row_weights.next().unwrap_or(0.0));
@@ -577,7 +652,7 @@ impl Loss {
         target: &mut [f32],
         add: bool,
     ) -> Result<()> {
-        let row_weights = self.row_weights(labelled.rows(), weights);
+        let row_weights = self.row_weights(labelled, weights);
         self.function.gradient(isa, labelled, row_weights, target, add)
     }
 }

@@ -2,6 +2,7 @@
 
 mod deferred;
 mod elementwise;
+mod held;
 mod loss;
 mod metric;
 mod optimizer;
@@ -11,8 +12,10 @@ mod trainer;
 pub use loss::Loss;
 pub use metric::{Metric, metric_result};
 pub use optimizer::Optimizer;
-pub use target::{Labelled, SampleWeights};
-pub use trainer::{Targets, Trainer, TrainerConfig, WORTH_DEFERRING, loss_value, loss_values, metric_totals};
+pub use target::{Labelled, Own, SampleWeights};
+pub use trainer::{
+    Outcome, Targets, Trainer, TrainerConfig, WORTH_DEFERRING, loss_gradient, loss_value, loss_values, metric_totals,
+};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

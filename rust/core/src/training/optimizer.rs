@@ -40,7 +40,9 @@ struct Arguments {
     use_ema: bool,
     ema_momentum: Option<f64>,
     ema_overwrite_frequency: Option<u64>,
-    loss_scale_factor: Option<f64>,
+    /// Of the loss before the gradients, which are divided by it after: nothing, in float32.
+    #[serde(rename = "loss_scale_factor")]
+    _loss_scale_factor: Option<f64>,
     gradient_accumulation_steps: Option<u64>,
     beta_1: Option<f64>,
     beta_2: Option<f64>,
@@ -150,9 +152,6 @@ impl Optimizer {
         let learning_rate = a.learning_rate.as_f64().ok_or_else(|| {
             Error::unsupported(class, "a schedule is not computed here; give its number before each step")
         })?;
-        if a.loss_scale_factor.is_some() {
-            return Err(Error::unsupported(class, "loss_scale_factor is not supported yet"));
-        }
         let averaging = a.use_ema.then(|| Averaging {
             momentum: a.ema_momentum.unwrap_or(0.99) as f32,
             overwrite: a.ema_overwrite_frequency.filter(|&frequency| frequency > 0),

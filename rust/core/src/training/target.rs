@@ -16,6 +16,18 @@ pub struct Labelled<'a> {
     pub logits: Option<&'a [f32]>,
     /// The targets.
     pub target: &'a Tensor,
+    /// What the caller has computed of a loss of its own.
+    pub own: Option<&'a Own>,
+}
+
+/// A loss that the caller has computed: a value for each sample, each row or each element, or a single one for all; and the
+/// gradient of the values' sum by the predictions, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Own {
+    /// The values.
+    pub values: Vec<f32>,
+    /// The gradient, one number a prediction.
+    pub slopes: Vec<f32>,
 }
 
 impl<'a> Labelled<'a> {
@@ -77,6 +89,8 @@ pub struct SampleWeights<'a> {
     pub weights: Option<&'a [f32]>,
     /// One a row; 0 leaves the row out.
     pub mask: Option<&'a [u8]>,
+    /// One a row; 0 says that the row has no target. Other than a mask, no metric looks past this.
+    pub present: Option<&'a [u8]>,
 }
 
 impl<'a> SampleWeights<'a> {
@@ -98,11 +112,39 @@ impl<'a> SampleWeights<'a> {
 
     /// The weight of each row.
     pub fn iter(self, rows: usize) -> impl Iterator<Item = f32> + use<'a> {
-        let Self { weights, mask } = self;
-        let spread = weights.map_or(1, |weights| rows / weights.len().max(1)).max(1);
+        let counted = self.counted(rows);
+        let weights = self.weights;
+        let spread = spread(weights, rows);
+        counted.enumerate().map(
+            move |(row, counted)| {
+                if counted { weights.map_or(1.0, |weights| weights[row / spread]) } else { 0.0 }
+            },
+        )
+    }
+
+    /// Whether each row counts, whatever its weight. There may be more rows than the predictions have: elements of them.
+    pub fn counted(self, rows: usize) -> impl Iterator<Item = bool> + use<'a> {
+        let Self { mask, present, .. } = self;
+        let (mask_spread, present_spread) = (spread(mask, rows), spread(present, rows));
         (0..rows).map(move |row| {
-            let weight = weights.map_or(1.0, |weights| weights[row / spread]);
-            if mask.is_some_and(|mask| mask[row] == 0) { 0.0 } else { weight }
+            mask.is_none_or(|mask| mask[row / mask_spread] != 0)
+                && present.is_none_or(|present| present[row / present_spread] != 0)
         })
     }
+
+    /// Whether all rows count alike.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_none() && self.mask.is_none() && self.present.is_none()
+    }
+
+    /// Whether so many rows can be weighed: each entry stands for one or more of them.
+    pub fn fits(&self, rows: usize) -> bool {
+        let lens = [self.weights.map(<[f32]>::len), self.mask.map(<[u8]>::len), self.present.map(<[u8]>::len)];
+        lens.into_iter().flatten().all(|len| rows >= len && rows.is_multiple_of(len.max(1)))
+    }
+}
+
+/// How many of so many rows an entry stands for.
+fn spread<T>(entries: Option<&[T]>, rows: usize) -> usize {
+    entries.map_or(1, |entries| rows / entries.len().max(1)).max(1)
 }

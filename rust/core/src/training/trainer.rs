@@ -4,15 +4,16 @@ use ndarray::ArrayViewD;
 use serde::Deserialize;
 
 use super::Serialised;
+use super::held;
 use super::loss::Loss;
 use super::metric::Metric;
 use super::optimizer::Optimizer;
-use super::target::{Labelled, SampleWeights};
+use super::target::{Labelled, Own, SampleWeights};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
-use crate::layers::{Kind, Shape, Tensor};
+use crate::layers::{Kind, Shape, Tensor, Values};
 use crate::network::{Data, Network, Rows, Workspace};
-use crate::simd::FlushDenormals;
+use crate::simd::{FlushDenormals, Isa};
 
 /// Loss, metrics and optimizer as Keras serialises them; lists have one entry an output.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,9 @@ pub struct TrainerConfig {
     metrics: Vec<Vec<Serialised>>,
     #[serde(default)]
     weighted_metrics: Vec<Vec<Serialised>>,
+    /// Whether rows with a NaN among their targets are left out.
+    #[serde(default)]
+    skip_nan: bool,
 }
 
 impl TrainerConfig {
@@ -57,6 +61,28 @@ struct Objective {
     target: Tensor,
     /// The batch's sample weights.
     weights: Tensor,
+    /// Whether rows without a target are left out, and which of the batch have one.
+    skip_nan: bool,
+    present: Vec<u8>,
+    /// What the caller has computed for the batch.
+    own: Option<Own>,
+}
+
+/// What the first half of a step has computed for one output.
+pub struct Outcome<'a> {
+    /// The predictions.
+    pub predicted: &'a Tensor,
+    /// One a row of them; 0 leaves the row out.
+    pub mask: Option<&'a [u8]>,
+}
+
+/// A step between its halves.
+#[derive(Clone, Copy)]
+struct Begun {
+    training: bool,
+    rows: usize,
+    /// Of the weights that computed the predictions.
+    version: u64,
 }
 
 /// The arrays of a batch beside the inputs, one an output.
@@ -83,6 +109,7 @@ pub struct Trainer {
     /// The sum of batch losses times batch sizes, and of batch sizes.
     loss: (f64, f64),
     sizes: Vec<usize>,
+    begun: Option<Begun>,
 }
 
 impl Trainer {
@@ -124,13 +151,16 @@ impl Trainer {
                 metrics,
                 target: Tensor::new(Kind::Floats),
                 weights: Tensor::new(Kind::Floats),
+                skip_nan: config.skip_nan,
+                present: Vec::new(),
+                own: None,
             });
         }
         let optimizer = Optimizer::new(&config.optimizer, plan)?;
         let gradients = AlignedBuffer::zeros(plan.weights_len())?;
         network.prepare_training()?;
         let work = Workspace::default();
-        Ok(Trainer { objectives, optimizer, gradients, work, loss: (0.0, 0.0), sizes: Vec::new() })
+        Ok(Trainer { objectives, optimizer, gradients, work, loss: (0.0, 0.0), sizes: Vec::new(), begun: None })
     }
 
     /// The optimizer.
@@ -182,6 +212,69 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
+        self.begin_training(network, x, targets, rows)?;
+        self.end_training(network, rows.len())
+    }
+
+    /// The first half of a step, for losses and metrics that the caller computes: the predictions for some rows, which
+    /// [`Trainer::outcomes`] shows. [`Trainer::end`] is the second half; without it nothing was learned.
+    ///
+    /// # Errors
+    /// Where the arrays do not fit the model; nothing is changed then.
+    ///
+    /// # Panics
+    /// Where the network waits for another trainer to settle.
+    pub fn begin(
+        &mut self,
+        network: &mut Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+        training: bool,
+    ) -> Result<()> {
+        if training {
+            self.begin_training(network, x, targets, rows)?;
+        } else {
+            self.settle(network);
+            self.begin_test(network, x, targets, rows)?;
+        }
+        self.begun = Some(Begun { training, rows: rows.len(), version: network.version() });
+        Ok(())
+    }
+
+    /// What was computed for each output.
+    pub fn outcomes(&self) -> impl Iterator<Item = Outcome<'_>> {
+        let work = &self.work;
+        self.objectives.iter().map(|objective| Outcome {
+            predicted: work.tensor(objective.output),
+            mask: objective.mask.map(|mask| work.mask(mask)),
+        })
+    }
+
+    /// The second half of a step: takes what the caller has computed, one entry an output, for losses that are its own.
+    ///
+    /// # Errors
+    /// Where it does not fit, no step has begun, or other steps or weights came in between; nothing is changed then.
+    pub fn end(&mut self, network: &mut Network, own: Vec<Option<Own>>) -> Result<()> {
+        let begun = self.begun.take().filter(|begun| begun.version == network.version());
+        let Some(Begun { training, rows, .. }) = begun else {
+            return Err(Error::value("model", "its weights or batch were changed while a step waited for its loss"));
+        };
+        if own.len() != self.objectives.len() {
+            let (given, outputs) = (own.len(), self.objectives.len());
+            return Err(Error::value("model", format!("got {given} losses, the model has {outputs} outputs")));
+        }
+        self.objectives.iter_mut().zip(own).for_each(|(objective, own)| objective.own = own);
+        if training { self.end_training(network, rows) } else { self.end_test(network, rows) }
+    }
+
+    fn begin_training(
+        &mut self,
+        network: &mut Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+    ) -> Result<()> {
         let _flush = FlushDenormals::new();
         assert_eq!(
             network.is_behind(),
@@ -197,10 +290,19 @@ impl Trainer {
                 optimizer.is_behind()
             });
         }
-        self.compute(network, true)?;
-        let seen = self.measure(rows)?;
+        self.forward(network, true)
+    }
+
+    fn end_training(&mut self, network: &mut Network, rows: usize) -> Result<()> {
+        let _flush = FlushDenormals::new();
+        self.backward(network)?;
+        let seen = self.measure(network, rows)?;
         let (optimizer, gradients, isa) = (&mut self.optimizer, &mut self.gradients, network.isa());
-        network.update(|plan, weights| optimizer.step(isa, plan, weights, gradients))?;
+        network.update(|plan, weights| {
+            let is_behind = optimizer.step(isa, plan, weights, gradients);
+            held::constrain(plan, weights);
+            is_behind
+        })?;
         network.follow(&self.work);
         self.record(seen);
         Ok(())
@@ -230,11 +332,29 @@ impl Trainer {
         targets: Targets<'_, '_>,
         rows: Rows<'_>,
     ) -> Result<()> {
+        self.begin_test(network, x, targets, rows)?;
+        self.end_test(network, rows.len())
+    }
+
+    fn begin_test(
+        &mut self,
+        network: &Network,
+        x: &[Data<'_>],
+        targets: Targets<'_, '_>,
+        rows: Rows<'_>,
+    ) -> Result<()> {
         let _flush = FlushDenormals::new();
         network.assert_settled();
         self.load(network, x, targets, rows)?;
-        self.compute(network, false)?;
-        let seen = self.measure(rows)?;
+        self.forward(network, false)
+    }
+
+    fn end_test(&mut self, network: &Network, rows: usize) -> Result<()> {
+        let _flush = FlushDenormals::new();
+        for objective in &self.objectives {
+            objective.check(&self.work)?;
+        }
+        let seen = self.measure(network, rows)?;
         self.record(seen);
         Ok(())
     }
@@ -254,7 +374,12 @@ impl Trainer {
         network.assert_settled();
         self.load(network, x, targets, rows)?;
         self.prepare_backward(network);
-        self.compute(network, true)?;
+        let states = network.kept_states();
+        let result = self.forward(network, true).and_then(|()| self.backward(network));
+        for (layer, states) in &states {
+            network.keep_states(layer, &states.iter().map(|state| state.view()).collect::<Vec<_>>())?;
+        }
+        result?;
         Ok(&self.gradients)
     }
 
@@ -278,6 +403,7 @@ impl Trainer {
 
     /// Copies the batch in.
     fn load(&mut self, network: &Network, x: &[Data<'_>], targets: Targets<'_, '_>, rows: Rows<'_>) -> Result<()> {
+        self.begun = None;
         self.gather(network.samples(x)?, targets, rows)?;
         self.work.set_step(self.optimizer.iterations());
         network.gather(&mut self.work, x, rows)
@@ -289,18 +415,25 @@ impl Trainer {
         self.optimizer.touch(network, &self.work);
     }
 
-    /// Forward, and with `training` backward into `self.gradients`.
-    fn compute(&mut self, network: &Network, training: bool) -> Result<()> {
+    /// The predictions; with `training`, what a backward pass needs is kept.
+    fn forward(&mut self, network: &Network, training: bool) -> Result<()> {
         network.compute(&mut self.work, training)?;
+        let objectives = self.objectives.iter_mut().filter(|objective| objective.skip_nan);
+        objectives.for_each(|objective| objective.find_present(&self.work));
+        Ok(())
+    }
+
+    /// From the losses into `self.gradients`.
+    fn backward(&mut self, network: &Network) -> Result<()> {
         for objective in &self.objectives {
             objective.check(&self.work)?;
         }
-        if training {
-            for objective in &self.objectives {
-                objective.start_backward(network, &mut self.work)?;
-            }
-            network.backward(&mut self.work, &mut self.gradients);
+        for objective in &self.objectives {
+            objective.start_backward(network, &mut self.work)?;
         }
+        held::add_activity_gradients(network.plan(), &mut self.work);
+        network.backward(&mut self.work, &mut self.gradients);
+        held::add_gradients(network.plan(), network.flat_weights(), &mut self.gradients);
         Ok(())
     }
 
@@ -324,6 +457,7 @@ impl Trainer {
                     return Err(Error::value(place, format!("{name} has {given} samples where x has {samples}")));
                 }
             }
+            objective.own = None;
             y[i].gather(place, rows, &mut objective.target, &mut self.sizes)?;
             match &weights {
                 Some(weights) => weights.gather(place, rows, &mut objective.weights, &mut self.sizes)?,
@@ -334,8 +468,10 @@ impl Trainer {
     }
 
     /// The loss, and each metric's totals, of the batch that was computed.
-    fn measure(&self, rows: Rows<'_>) -> Result<Seen> {
-        let mut seen = Seen { losses: Vec::new(), rows: rows.len() as f64, totals: Vec::new() };
+    fn measure(&self, network: &Network, rows: usize) -> Result<Seen> {
+        let plan = network.plan();
+        let penalty = held::penalty(plan, network.flat_weights()) + held::activity(plan, &self.work);
+        let mut seen = Seen { penalty, losses: Vec::new(), rows: rows as f64, totals: Vec::new() };
         for objective in &self.objectives {
             let labelled = objective.labelled(&self.work, objective.loss.name());
             let weights = objective.sample_weights(&self.work, true);
@@ -354,6 +490,7 @@ impl Trainer {
             objective.loss_total += loss * seen.rows;
             self.loss.0 += loss * seen.rows * f64::from(objective.loss_weight);
         }
+        self.loss.0 += seen.penalty * seen.rows;
         self.loss.1 += seen.rows;
         let metrics = self.objectives.iter_mut().flat_map(|objective| &mut objective.metrics);
         metrics.zip(seen.totals).for_each(|((metric, _), totals)| metric.add(&totals));
@@ -364,6 +501,8 @@ impl Trainer {
 struct Seen {
     /// Each output's.
     losses: Vec<f64>,
+    /// Of weights and outputs.
+    penalty: f64,
     rows: f64,
     totals: Vec<Vec<f64>>,
 }
@@ -377,21 +516,38 @@ impl Objective {
             sizes: output.sizes(),
             logits: self.logits.map(|tensor| work.tensor(tensor).floats()),
             target: &self.target,
+            own: self.own.as_ref(),
         }
     }
 
     fn sample_weights<'a>(&'a self, work: &'a Workspace, weighted: bool) -> SampleWeights<'a> {
         let given = weighted && !self.weights.sizes().is_empty();
-        SampleWeights { weights: given.then(|| self.weights.floats()), mask: self.mask.map(|mask| work.mask(mask)) }
+        SampleWeights {
+            weights: given.then(|| self.weights.floats()),
+            mask: self.mask.map(|mask| work.mask(mask)),
+            present: self.skip_nan.then_some(&self.present),
+        }
+    }
+
+    /// Notes the rows that have a target, and puts zeros where there is none, so that no sum meets a NaN.
+    fn find_present(&mut self, work: &Workspace) {
+        let rows = self.labelled(work, "").rows();
+        let Values::Floats(target) = self.target.values_mut() else { return };
+        self.present.clear();
+        self.present.extend(
+            target.chunks(target.len().div_ceil(rows.max(1)).max(1)).map(|y| u8::from(!y.iter().any(|y| y.is_nan()))),
+        );
+        self.present.resize(rows, 1);
+        target.iter_mut().filter(|y| y.is_nan()).for_each(|y| *y = 0.0);
     }
 
     fn check(&self, work: &Workspace) -> Result<()> {
-        let sizes = self.weights.sizes();
-        if sizes.is_empty() {
-            return Ok(());
+        let (sizes, labelled) = (self.weights.sizes(), self.labelled(work, self.loss.name()));
+        let weights = self.sample_weights(work, true);
+        if !sizes.is_empty() {
+            weights.check(self.loss.name(), sizes, &labelled)?;
         }
-        let labelled = self.labelled(work, self.loss.name());
-        self.sample_weights(work, true).check(self.loss.name(), sizes, &labelled)
+        self.loss.check_own(&labelled, &weights)
     }
 
     /// Writes the loss' gradient into the workspace.
@@ -438,6 +594,19 @@ pub fn loss_values(loss: &Serialised, y_true: &Data<'_>, y_pred: &ArrayViewD<'_,
     on_arrays(loss.name(), y_true, y_pred, None, |labelled, _| loss.values(labelled))
 }
 
+/// The gradient, by plain predictions, of the sum of a loss' values.
+///
+/// # Errors
+/// Where the loss is not known or the arrays do not fit.
+pub fn loss_gradient(loss: &Serialised, y_true: &Data<'_>, y_pred: &ArrayViewD<'_, f32>) -> Result<Vec<f32>> {
+    let loss = Loss::new(loss)?.summed();
+    on_arrays(loss.name(), y_true, y_pred, None, |labelled, weights| {
+        let mut gradient = vec![0.0; labelled.predicted.len()];
+        loss.gradient(Isa::active(), labelled, weights, &mut gradient, false)?;
+        Ok(gradient)
+    })
+}
+
 /// What plain arrays add to a metric's totals.
 ///
 /// # Errors
@@ -472,9 +641,15 @@ fn on_arrays<T>(
         return Err(Error::shape(place, "y_true", expected, Shape::known(target.sizes())));
     }
     let weights = sample_weight.map(|weights| load(&Data::F32(weights.view()))).transpose()?;
-    let labelled =
-        Labelled { place, predicted: predicted.floats(), sizes: predicted.sizes(), logits: None, target: &target };
-    let sample_weights = SampleWeights { weights: weights.as_ref().map(Tensor::floats), mask: None };
+    let labelled = Labelled {
+        place,
+        predicted: predicted.floats(),
+        sizes: predicted.sizes(),
+        logits: None,
+        target: &target,
+        own: None,
+    };
+    let sample_weights = SampleWeights { weights: weights.as_ref().map(Tensor::floats), mask: None, present: None };
     if let Some(weights) = &weights {
         sample_weights.check(place, weights.sizes(), &labelled)?;
     }

@@ -66,7 +66,7 @@ impl Measure for R2 {
                 }
             }
         }
-        sums[4 * k] += (labelled.rows() * k) as f64;
+        sums[4 * k] += (weights.counted(labelled.rows()).filter(|&counted| counted).count() * k) as f64;
         Ok(())
     }
 
