@@ -1,0 +1,125 @@
+"""Why a name or argument is different or absent, and what to use instead; the first pattern that matches counts."""
+
+DRAWS = ("different", "drawn from the same distribution, by other random numbers")
+LORA = ("absent", "for models of billions of weights: train the whole weight, or freeze it with `trainable=False`")
+BUILT_IN = ("absent", "layers are computed in Rust, not written in Python: combine those that there are")
+FILES = ("absent", "files end in `.safetensors`; `.keras` and `.h5` are not written or read yet")
+OPTIMIZER = ("absent", "use `AdamW`, `Adam` or another optimizer that is there")
+CELL_STEP = ("absent", "`model.stream()` takes one step at a time; `RNN(cell)` takes all of them")
+MASK = ("absent", "put `Masking` or `Embedding(mask_zero=True)` before the layer")
+TRAINING = ("absent", "what is random or learned from the batch happens in `fit` and `train_on_batch`")
+PARTS = ("absent", "`evaluate`, `test_on_batch` and `train_on_batch` give losses and metrics")
+SPECS = ("absent", "`compute_output_shape` or calling it on an `Input` says the shape")
+QUANTIZED = ("absent", "weights and arithmetic are float32")
+FUNCTIONAL_STATE = ("absent", "`get_weights` and `set_weights` hand weights over; calls are never traced")
+INSIDE = ("absent", "an inside of Keras' own machinery")
+LAST_AXIS = ("absent", "transpose so that it is the last axis, with `Permute` in a model")
+
+REASONS: dict[str, tuple[str, str]] = {
+    # What is drawn.
+    "layers.*.dropout": DRAWS,
+    "layers.*.recurrent_dropout": DRAWS,
+    "layers.*.seed": DRAWS,
+    "layers.*Dropout*.rate": DRAWS,
+    "layers.Dropout.noise_shape": DRAWS,
+    "layers.GaussianNoise.stddev": DRAWS,
+    "models.Model.fit.shuffle": ("different", "shuffled by other random numbers"),
+    "utils.timeseries_dataset_from_array.shuffle": ("different", "shuffled by other random numbers"),
+    "utils.timeseries_dataset_from_array.seed": ("different", "shuffled by other random numbers"),
+    "utils.timeseries_dataset_from_array.format": ("different", "the batches are NumPy arrays, whatever the format"),
+    # Layers.
+    "layers.*Cell.call": CELL_STEP,
+    "layers.StackedRNNCells.call": CELL_STEP,
+    "layers.*.call.mask": MASK,
+    "models.*.call.mask": MASK,
+    "layers.*.call.training": TRAINING,
+    "layers.*.lora_*": LORA,
+    "layers.*.quantization_config": QUANTIZED,
+    "layers.Input*.sparse": ("absent", "pass dense arrays"),
+    "layers.Input*.ragged": ("absent", "use `pad_sequences` and a mask"),
+    "layers.Input.tensor": ("absent", "call the layer on the tensor itself"),
+    "layers.InputLayer.input_tensor": ("absent", "call the layer on the tensor itself"),
+    "layers.Input*.optional": ("absent", "make two models that share layers"),
+    "layers.InputLayer.call": ("absent", "use `Input`, which is the tensor"),
+    "layers.Lambda*": BUILT_IN,
+    "layers.SpatialDropout[23]D*": ("absent", "for images; use `SpatialDropout1D` along sequences"),
+    "layers.*Normalization.axis": LAST_AXIS,
+    "layers.BatchNormalization.renorm*": ("absent", "use `LayerNormalization`, which needs no moments of the batch"),
+    "layers.BatchNormalization.synchronized": ("absent", "there is one process, whose threads share each batch"),
+    "layers.SimpleRNN.activity_regularizer": ("different", "`get_config` has it, which Keras forgets"),
+    "layers.Layer": ("different", "the base of the layers that are built in; it cannot be derived from in Python"),
+    "layers.Layer.get_build_config": ("different", "the batch size is open where Keras has that of the first call"),
+    "layers.Layer.build*": ("absent", "call the layer on an array or `Input`, or build its model"),
+    "layers.Layer.add_variable": BUILT_IN,
+    "layers.Layer.add_weight": BUILT_IN,
+    "layers.Layer.add_metric": ("absent", "pass metrics to `compile`"),
+    "layers.Layer.*add_loss": ("absent", "use `activity_regularizer` or `ActivityRegularization`"),
+    "layers.Layer.losses": ("absent", "the penalties are part of the loss that `evaluate` returns"),
+    "layers.Layer.metrics*": ("absent", "pass metrics to `compile`"),
+    "layers.Layer.path": ("absent", "`layer.name`; a weight has its `path`"),
+    "layers.Layer.input_spec*": SPECS,
+    "layers.Layer.dtype_policy*": QUANTIZED,
+    "layers.Layer.*quantiz*": QUANTIZED,
+    "layers.Layer.input_dtype": QUANTIZED,
+    "layers.Layer.supports_masking*": ("absent", "every layer hands masks on as Keras' does"),
+    "layers.Layer.compute_mask": ("absent", "masks are computed inside the engine"),
+    "layers.Layer.symbolic_call": INSIDE,
+    "layers.Layer.rematerialized_call": INSIDE,
+    "layers.Layer.stateless_call": FUNCTIONAL_STATE,
+    "layers.Layer.compute_output_spec": SPECS,
+    "layers.Layer.*_own_variables": ("absent", "`get_weights` and `set_weights`"),
+    # Models.
+    "models.*.compute_output_spec": SPECS,
+    "models.Sequential.input_dtype": SPECS,
+    "models.Functional.compute_output_shape": ("absent", "`model.output_shape`"),
+    "models.Functional.add_loss": ("absent", "use `activity_regularizer` or `ActivityRegularization`"),
+    "models.Functional.input_spec*": ("absent", "`model.inputs` have the shapes"),
+    "models.Functional.get_config": ("different", "each layer has its input's shape, too"),
+    "models.Model.*quantiz*": QUANTIZED,
+    "models.Model.build_from_config": ("absent", "`model.build(input_shape)`"),
+    "models.Model.export": ("absent", "`model.save`, and this library where the model runs"),
+    "models.Model.from_config": ("absent", "`Sequential.from_config`, or `models.model_from_json` for any model"),
+    "models.Model.*_state_tree": FUNCTIONAL_STATE,
+    "models.Model.metrics": ("different", "each metric by itself, without the loss"),
+    "models.Model.*compute_loss": PARTS,
+    "models.Model.compute_metrics": PARTS,
+    "models.Model.get_metrics_result": PARTS,
+    "*.load_weights.skip_mismatch": ("absent", "copy the weights that fit with `layer.set_weights`"),
+    "models.Model.*.filepath": FILES,
+    "saving.*.filepath": FILES,
+    "models.Model.save.zipped": FILES,
+    "saving.save_model.zipped": FILES,
+    # Optimizers and callbacks.
+    "optimizers.Adafactor": OPTIMIZER,
+    "optimizers.Ftrl": OPTIMIZER,
+    "optimizers.Lamb": OPTIMIZER,
+    "optimizers.Muon": OPTIMIZER,
+    "optimizers.ScheduleFreeAdamW": OPTIMIZER,
+    "optimizers.LossScaleOptimizer": ("absent", "float32 needs no scaling: use the optimizer itself"),
+    "optimizers.OptimizerMap": ("absent", "one optimizer a model; freeze layers with `trainable=False`"),
+    "optimizers.MultiOptimizer": ("absent", "one optimizer a model; freeze layers with `trainable=False`"),
+    "callbacks.OrbaxCheckpoint": ("absent", "use `ModelCheckpoint` or `BackupAndRestore`"),
+    "callbacks.RemoteMonitor": ("absent", "use `LambdaCallback` with an HTTP client of your own"),
+    "callbacks.SwapEMAWeights": ("absent", "`use_ema` with `ema_overwrite_frequency`; `fit` ends with the averages"),
+    # Losses, metrics, initializers.
+    "losses.Loss": ("absent", "a loss of your own needs `gradient`, too: see `keras.losses.Loss`"),
+    "losses.Loss.call": ("absent", "call the loss, or its `value`"),
+    "losses.Huber": ("different", "`get_config` has `delta`, which Keras forgets"),
+    "*.ignore_class": ("absent", "give the samples or steps of that class the weight 0"),
+    "*.axis": LAST_AXIS,
+    "losses.CTC": ("absent", "no alignment-free loss is here yet"),
+    "losses.ctc": ("absent", "no alignment-free loss is here yet"),
+    "losses.Circle": ("absent", "use `CosineSimilarity`"),
+    "losses.circle": ("absent", "use `cosine_similarity`"),
+    "metrics.*_accuracy": ("absent", "use the metric's class"),
+    "metrics.*.from_sorted_ids": ("absent", "pass predictions for every class"),
+    "metrics.AUC.*label*": ("absent", "use an `AUC` for each label"),
+    "metrics.FBetaScore.reset_state": ("different", "without samples it is one number, not one a class"),
+    "metrics.*IoU": ("absent", "count with `keras.metrics.Metric` in Python, or use `F1Score`"),
+    "initializers.*.input_axes": ("absent", "no layer here has kernels of which other axes are in- and outputs"),
+    "initializers.*.output_axes": ("absent", "no layer here has kernels of which other axes are in- and outputs"),
+    "initializers.Identity.gain": ("different", "`get_config` has `gain`, which Keras forgets"),
+    "initializers.STFT": ("absent", "for spectrogram layers; `Constant` takes an array"),
+    "utils.Progbar": ("absent", "`fit` shows its own; elsewhere `rich.progress` or `tqdm`"),
+    "utils.normalize.axis": ("different", "computes along any axis, where Keras fails on some"),
+}
