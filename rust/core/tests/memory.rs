@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lstm_core::network::{Data, Graph, Network, Rows};
+use lstm_core::parallel::num_threads;
 use lstm_core::simd::Isa;
 use lstm_core::training::{Targets, Trainer, TrainerConfig};
 use ndarray::{Array1, Array2};
@@ -71,6 +72,8 @@ fn formula(batch: usize, steps: usize) -> usize {
         + 8 * rows * (DIMENSIONS + UNITS[0])
         // The token table, of at most half as many tokens as steps.
         + 16 * UNITS[0] * rows / 2
+        // The rows that each thread copies for the gradients of weights.
+        + num_threads() * 2048 * (64 + 16 + UNITS[0] + UNITS[1])
         // Orders of steps, the batch itself, and what is as small.
         + 64 * rows
         + (64 << 10)

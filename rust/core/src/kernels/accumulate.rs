@@ -14,46 +14,187 @@ const PREFETCH: usize = 8;
 /// Floats in a cache line.
 const LINE: usize = 16;
 
-/// `tile[r, v] += Σ_d a(r, d) · b[d, v]` for one packed panel `b` of `NV` vectors a row, `a(r, d)` being what the pointer
-/// that `a` gives points to.
+/// Cache lines that are needed once a tile is summed. The sums ask for one of them every two steps: asked for all at once they
+/// would take the core's line buffers from the sums' own loads. No branch is to come of it, which would cost the loop its
+/// registers.
+pub(super) trait Ahead: Copy {
+    /// Lines in all.
+    fn lines(self) -> usize;
+
+    /// Asks for a line; for the last place's again, where there are no more.
+    fn ask<S: Simd>(self, simd: S, line: usize);
+}
+
+/// Nothing.
+impl Ahead for () {
+    #[inline(always)]
+    fn lines(self) -> usize {
+        0
+    }
+    #[inline(always)]
+    fn ask<S: Simd>(self, _: S, _: usize) {}
+}
+
+/// [`PLACE_LINES`] lines at each of some places, `stride` floats apart.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    places: &'a [*const f32],
+    stride: usize,
+}
+
+/// Lines at a place of [`Ahead`].
+pub(super) const PLACE_LINES: usize = PANEL_VECTORS;
+
+impl<'a> Places<'a> {
+    /// # Panics
+    /// Where there are none.
+    #[inline(always)]
+    pub(super) fn new(places: &'a [*const f32], stride: usize) -> Self {
+        assert!(!places.is_empty());
+        Places { places, stride }
+    }
+}
+
+impl Ahead for Places<'_> {
+    #[inline(always)]
+    fn lines(self) -> usize {
+        PLACE_LINES * self.places.len()
+    }
+    #[inline(always)]
+    fn ask<S: Simd>(self, simd: S, line: usize) {
+        let place = (line / PLACE_LINES).min(self.places.len() - 1);
+        // SAFETY: `new` saw that there are places; `place` is one of them.
+        let place = unsafe { *self.places.get_unchecked(place) };
+        simd.prefetch(place.wrapping_add(line % PLACE_LINES * self.stride));
+    }
+}
+
+/// Places in adjacent rows, of a vector each.
+#[derive(Clone, Copy)]
+pub(super) struct RowsAhead {
+    /// Where they begin.
+    pub(super) first: *const f32,
+    /// From row to row.
+    pub(super) width: usize,
+    /// How many there are.
+    pub(super) rows: usize,
+}
+
+impl Ahead for RowsAhead {
+    #[inline(always)]
+    fn lines(self) -> usize {
+        PLACE_LINES * self.rows
+    }
+    #[inline(always)]
+    fn ask<S: Simd>(self, simd: S, line: usize) {
+        let row = self.first.wrapping_add((line / PLACE_LINES).min(self.rows) * self.width);
+        simd.prefetch(row.wrapping_add(line % PLACE_LINES * S::LANES));
+    }
+}
+
+/// The left operand of a tile. A trait and not a closure: see `kernels`.
+pub(super) trait Left: Copy {
+    /// The address of element `d` of row `r`.
+    fn at(self, r: usize, d: usize) -> *const f32;
+}
+
+/// Rows of adjacent elements.
+#[derive(Clone, Copy)]
+struct LeftRows<const MR: usize>([*const f32; MR]);
+
+impl<const MR: usize> Left for LeftRows<MR> {
+    #[inline(always)]
+    fn at(self, r: usize, d: usize) -> *const f32 {
+        self.0[r].wrapping_add(d)
+    }
+}
+
+/// Adjacent columns, their elements `stride` apart.
+#[derive(Clone, Copy)]
+pub(super) struct LeftColumns {
+    pub(super) first: *const f32,
+    pub(super) stride: usize,
+}
+
+impl Left for LeftColumns {
+    #[inline(always)]
+    fn at(self, r: usize, d: usize) -> *const f32 {
+        self.first.wrapping_add(d * self.stride + r)
+    }
+}
+
+/// `tile[r, v] += Σ_d a(r, d) · b[d, v]` for one packed panel `b` of `NV` vectors a row, `a(r, d)` being what
+/// stands at the address that `a` gives for `from + d`.
 ///
 /// With `MR = TILE_ROWS` and `NV = 4` the tile, its weights and its broadcasts fill the registers: a step of `d` is `NV`
 /// loads, `MR` broadcasts and `MR · NV` multiply-adds, and nothing is stored. The sum runs over `d` in order, whatever
-/// the tile.
+/// the tile. Lines `from / 2 ..` are asked for on the way.
 ///
 /// # Safety
-/// `a` must give readable pointers for `r < MR`, `d < depth`; `depth * NV * LANES` floats of `b` must be readable.
+/// `a` must give readable addresses for `r < MR`, `d < from + depth`; `depth * NV * LANES` floats of `b` must be readable.
 #[inline(always)]
-pub(super) unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
+unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     tile: &mut [[S::V; NV]; MR],
-    depth: usize,
-    a: impl Fn(usize, usize) -> *const f32,
+    (from, depth): (usize, usize),
+    a: impl Left,
+    b: *const f32,
+    ahead: impl Ahead,
+) {
+    let mut d = 0;
+    // Two steps share the loop's own instructions, which count where two threads share a core's front end.
+    while d + 2 <= depth {
+        // SAFETY: `d + 1 < depth`: inside what the caller promises.
+        unsafe {
+            accumulate_step::<S, MR, NV>(simd, tile, d, (a, from), b);
+            accumulate_step::<S, MR, NV>(simd, tile, d + 1, (a, from), b);
+        }
+        ahead.ask(simd, (from + d) / 2);
+        d += 2;
+    }
+    if d < depth {
+        // SAFETY: as above.
+        unsafe { accumulate_step::<S, MR, NV>(simd, tile, d, (a, from), b) };
+    }
+}
+
+/// # Safety
+/// As for [`accumulate`], with `d < depth`.
+#[inline(always)]
+unsafe fn accumulate_step<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    tile: &mut [[S::V; NV]; MR],
+    d: usize,
+    (a, from): (impl Left, usize),
     b: *const f32,
 ) {
-    for d in 0..depth {
-        let row = b.wrapping_add(d * NV * S::LANES);
-        for line in (0..NV * S::LANES).step_by(LINE) {
-            simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
-        }
-        // SAFETY: `d < depth`, `r < MR`, `v < NV`: inside what the caller promises.
-        unsafe {
-            if S::TILE_ROWS < PANEL_VECTORS {
-                // Few registers: the broadcasts stay, each weight vector is used up at once.
-                let a: [S::V; MR] = std::array::from_fn(|r| simd.splat(*a(r, d)));
-                for v in 0..NV {
-                    let weights = simd.load(row.add(v * S::LANES));
-                    for (sums, &a) in tile.iter_mut().zip(&a) {
-                        sums[v] = simd.mul_add(a, weights, sums[v]);
-                    }
+    let row = b.wrapping_add(d * NV * S::LANES);
+    for line in (0..NV * S::LANES).step_by(LINE) {
+        simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
+    }
+    // SAFETY: `r < MR`, `v < NV`: inside what the caller promises.
+    unsafe {
+        if S::TILE_ROWS < PANEL_VECTORS {
+            // Few registers: the broadcasts stay, each weight vector is used up at once.
+            let mut broadcasts = [simd.splat(0.0); MR];
+            for (r, broadcast) in broadcasts.iter_mut().enumerate() {
+                *broadcast = simd.splat(*a.at(r, from + d));
+            }
+            for v in 0..NV {
+                let weights = simd.load(row.add(v * S::LANES));
+                for (sums, &a) in tile.iter_mut().zip(&broadcasts) {
+                    sums[v] = simd.mul_add(a, weights, sums[v]);
                 }
-            } else {
-                let weights: [S::V; NV] = std::array::from_fn(|v| simd.load(row.add(v * S::LANES)));
-                for (r, sums) in tile.iter_mut().enumerate() {
-                    let a = simd.splat(*a(r, d));
-                    for (sum, &weights) in sums.iter_mut().zip(&weights) {
-                        *sum = simd.mul_add(a, weights, *sum);
-                    }
+            }
+        } else {
+            let mut weights = [simd.splat(0.0); NV];
+            for (v, weights) in weights.iter_mut().enumerate() {
+                *weights = simd.load(row.add(v * S::LANES));
+            }
+            for (r, sums) in tile.iter_mut().enumerate() {
+                let a = simd.splat(*a.at(r, from + d));
+                for (sum, &weights) in sums.iter_mut().zip(&weights) {
+                    *sum = simd.mul_add(a, weights, *sum);
                 }
             }
         }
@@ -89,9 +230,34 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     depth: usize,
     rows: [*const f32; MR],
     b: *const f32,
+    ahead: impl Ahead,
     sums: &mut Scratch,
 ) {
-    let blocks = depth.div_ceil(const { sum_block::<NV>() }).max(1);
+    // Those for which there are too few steps.
+    for line in depth / 2..ahead.lines() {
+        ahead.ask(simd, line);
+    }
+    // Hidden from the compiler, which would make each row's address from the one before, step after step.
+    let rows = LeftRows(black_box(rows));
+    // SAFETY: the caller's promise.
+    unsafe { sum_blocks::<S, MR, NV>(simd, const { sum_block::<NV>() }, depth, rows, b, ahead, sums) };
+}
+
+/// Fills `sums` with `Σ_d a(r, d) · b[d, v]`, in even blocks of at most `most` terms.
+///
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    most: usize,
+    depth: usize,
+    a: impl Left,
+    b: *const f32,
+    ahead: impl Ahead,
+    sums: &mut Scratch,
+) {
+    let blocks = depth.div_ceil(most).max(1);
     let mut from = 0;
     for block in 1..=blocks {
         let count = block * depth / blocks - from;
@@ -99,7 +265,8 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
         let mut tile = [[simd.splat(black_box(0.0)); NV]; MR];
         // SAFETY: `from + count <= depth`, so the caller's promise holds; the first block fills `sums`.
         unsafe {
-            accumulate(simd, &mut tile, count, |r, d| rows[r].add(from + d), b.add(from * NV * S::LANES));
+            let b = b.add(from * NV * S::LANES);
+            accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b, ahead);
             if from == 0 {
                 sums.fill(simd, &tile);
             } else {

@@ -102,7 +102,7 @@ impl SharedStates<'_> {
         // SAFETY: the states of a step's ranks are adjacent rows; the caller's promise.
         unsafe {
             let h = rows_from(self.left(step, rank), self.units);
-            sum_rows::<S, MR, NV>(simd, self.units, h, panel.as_ptr(), sums);
+            sum_rows::<S, MR, NV>(simd, self.units, h, panel.as_ptr(), (), sums);
         }
     }
 

@@ -1,20 +1,37 @@
 //! `dW += Aᵀ · dZ` and `db += Σ dZ`: the gradients of weights that acted on every row of a batch, or on every time step
 //! of every sequence.
 //!
-//! The work is cut into tiles of `dW`; each block of rows is packed once for the tiles of a task and is then still in the
-//! cache. The sum runs over rows in an order that depends on nothing but the sizes, so its bits are the same for any
+//! The work is cut into tiles of `dW`. Blocks of rows of both operands are copied to where the tiles of a task find them
+//! in the cache. The sum runs over rows in an order that depends on nothing but the sizes, so its bits are the same for any
 //! number of threads.
 
+use std::cell::Cell;
 use std::ops::Range;
 
-use super::accumulate::{PANEL_VECTORS, accumulate, load, row_blocks, store, with_rows};
+use super::accumulate::{
+    LeftColumns, PANEL_VECTORS, PLACE_LINES, RowsAhead, Scratch, load, row_blocks, store, sum_blocks, with_rows,
+};
+use super::buffer::AlignedBuffer;
 use super::rows::Rows;
 use super::shared::Shared;
+use super::state::with_vectors;
 use super::volume;
-use crate::simd::{Isa, Kernel, MAX_LANES, Simd};
+use crate::simd::{Isa, Kernel, Simd};
 
-/// Rows of `dZ` packed at a time: with a full panel 64 KiB, which stays in the second-level cache.
-const DEPTH_BLOCK: usize = 256;
+/// Rows taken at a time: so many for each time that a gradient is read and written.
+const DEPTH_BLOCK: usize = 512;
+
+/// Rows that are summed one after another before they are added to the sums of others.
+const SUM_BLOCK: usize = 256;
+
+/// Columns of `A` copied at a time: with a panel of `dZ` 896 KiB, which stay in the second-level cache.
+const GROUP: usize = 384;
+
+/// What each row of `dZ` is multiplied by to give the bias' gradient.
+static ONE: f32 = 1.0;
+
+/// Floats in a cache line.
+const LINE: usize = 16;
 
 /// The gradients of up to two weights and a bias that all acted on the same rows.
 pub struct WeightGradient<'a> {
@@ -85,8 +102,19 @@ impl Tasks<'_> {
         let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
         let (column, row) = (task % columns, task / columns);
         let panels = column * panels / columns..(column + 1) * panels / columns;
-        self.isa.dispatch(Task { all: self, panels, row: (row, rows) });
+        let mut packed = PACKED.take();
+        let width = self.operands.iter().flatten().map(|(a, _)| a.width.next_multiple_of(LINE)).sum();
+        let stride = Block::stride(GROUP.min(width));
+        let floats = DEPTH_BLOCK.min(self.rows) * stride + DEPTH_BLOCK * PANEL_VECTORS * self.isa.lanes();
+        packed.resize(floats).expect("memory for a block of rows");
+        self.isa.dispatch(Task { all: self, panels, row: (row, rows), packed: &mut packed });
+        PACKED.set(packed);
     }
+}
+
+thread_local! {
+    /// Where a thread copies operands to, kept from task to task.
+    static PACKED: Cell<AlignedBuffer> = Cell::default();
 }
 
 /// Some panels of columns, and one of several runs of rows of each `dW`.
@@ -94,105 +122,197 @@ struct Task<'a> {
     all: &'a Tasks<'a>,
     panels: Range<usize>,
     row: (usize, usize),
+    packed: &'a mut AlignedBuffer,
 }
-
-/// Packed columns of `dZ`.
-#[repr(align(64))]
-struct Packed([f32; DEPTH_BLOCK * PANEL_VECTORS * MAX_LANES]);
 
 impl Kernel for Task<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let mut packed = Packed([0.0; DEPTH_BLOCK * PANEL_VECTORS * MAX_LANES]);
-        for from in (0..self.all.rows).step_by(DEPTH_BLOCK) {
-            let rows = from..self.all.rows.min(from + DEPTH_BLOCK);
-            for panel in self.panels.clone() {
-                let column = self.all.columns.start + panel * PANEL_VECTORS * S::LANES;
-                let width = (self.all.columns.end - column).min(PANEL_VECTORS * S::LANES);
-                match width.div_ceil(S::LANES) {
-                    1 => self.panel::<S, 1>(simd, rows.clone(), column, width, &mut packed),
-                    2 => self.panel::<S, 2>(simd, rows.clone(), column, width, &mut packed),
-                    3 => self.panel::<S, 3>(simd, rows.clone(), column, width, &mut packed),
-                    _ => self.panel::<S, 4>(simd, rows.clone(), column, width, &mut packed),
+        let all = self.all;
+        let (part, parts) = self.row;
+        let (dz, a) = self.packed.split_at_mut(DEPTH_BLOCK * PANEL_VECTORS * S::LANES);
+        let mut block = Block { all, panels: self.panels, rows: 0..0, next: 0, dz, a };
+        let blocks = all.rows.div_ceil(DEPTH_BLOCK);
+        for i in 0..blocks {
+            block.rows = i * all.rows / blocks..(i + 1) * all.rows / blocks;
+            block.next = block.rows.end;
+            let mut bias = all.bias.filter(|_| part == 0);
+            let [first, second] = &all.operands;
+            let shares = [first, second].map(|operand| {
+                let (a, gradient) = operand.as_ref()?;
+                Some(Share { a, gradient: *gradient, columns: part * a.width / parts..(part + 1) * a.width / parts })
+            });
+            let width: usize = shares.iter().flatten().map(Share::width).sum();
+            if width <= GROUP {
+                // A panel of `dZ` is copied once for both.
+                block.group(simd, &shares, bias);
+                continue;
+            }
+            for (j, share) in shares.iter().flatten().enumerate() {
+                let groups = share.columns.len().div_ceil(GROUP);
+                for group in 0..groups {
+                    let is_last = j + 1 == shares.iter().flatten().count() && group + 1 == groups;
+                    block.next = if is_last { block.rows.end } else { block.rows.start };
+                    block.group(simd, &[Some(share.part(group, groups)), None], bias.take());
                 }
             }
         }
     }
 }
 
-impl Task<'_> {
-    /// Adds what a block of rows brings to some columns.
+/// Some columns of an `A_j`, and so rows of its `dW_j`.
+struct Share<'a> {
+    a: &'a Rows<'a>,
+    gradient: Shared<'a>,
+    columns: Range<usize>,
+}
+
+impl<'a> Share<'a> {
+    /// Floats that a row's columns take in a block, which are whole cache lines.
+    fn width(&self) -> usize {
+        self.columns.len().next_multiple_of(LINE)
+    }
+
+    fn part(&self, part: usize, parts: usize) -> Share<'a> {
+        let at = |part| self.columns.start + part * self.columns.len() / parts;
+        Share { columns: at(part)..at(part + 1), ..*self }
+    }
+}
+
+/// A block of rows.
+struct Block<'a> {
+    all: &'a Tasks<'a>,
+    panels: Range<usize>,
+    rows: Range<usize>,
+    /// The first row that is taken after this group.
+    next: usize,
+    /// A panel of `dZ`, one row after another.
+    dz: &'a mut [f32],
+    /// The columns of a group of shares side by side, one row after another.
+    a: &'a mut [f32],
+}
+
+impl Block<'_> {
+    /// Floats from one row of `a` to the next: an odd number of cache lines, so that a column's rows spread over all sets of
+    /// the cache. A power of two, as layers often have, would put them into a few.
+    fn stride(width: usize) -> usize {
+        (width.div_ceil(LINE) | 1) * LINE
+    }
+
+    /// Adds what the block brings to some rows of the gradients, and to the bias.
+    #[inline(always)]
+    fn group<S: Simd>(&mut self, simd: S, shares: &[Option<Share<'_>>; 2], bias: Option<Shared<'_>>) {
+        let stride = Self::stride(shares.iter().flatten().map(Share::width).sum());
+        assert!(self.rows.len() * stride <= self.a.len());
+        let mut start = 0;
+        for share in shares.iter().flatten() {
+            let (a, columns) = (*share.a, share.columns.len());
+            for (i, row) in self.rows.clone().enumerate() {
+                // SAFETY: `tasks` checked the rows; the widths of all shares, in whole cache lines, are at most `stride`.
+                unsafe {
+                    let (from, to) = (a.at(row).add(share.columns.start), self.a.as_mut_ptr().add(i * stride + start));
+                    for column in (0..columns).step_by(S::LANES) {
+                        let count = S::LANES.min(columns - column);
+                        simd.store(load(simd, from.add(column), count), to.add(column));
+                    }
+                }
+            }
+            start += share.width();
+        }
+        for panel in self.panels.clone() {
+            let column = self.all.columns.start + panel * PANEL_VECTORS * S::LANES;
+            let width = (self.all.columns.end - column).min(PANEL_VECTORS * S::LANES);
+            // What is copied next: more of these rows, or the first columns of other rows.
+            let next = match panel + 1 < self.panels.end {
+                true => (self.rows.start, column + PANEL_VECTORS * S::LANES),
+                false => (self.next, self.all.columns.start + self.panels.start * PANEL_VECTORS * S::LANES),
+            };
+            with_vectors!(width.div_ceil(S::LANES), NV => {
+                self.panel::<S, NV>(simd, (column, width), shares, stride, bias, next);
+            });
+        }
+    }
+
+    /// As [`Block::group`], for columns `column .. column + width` of the gradients and the bias.
     #[inline(always)]
     fn panel<S: Simd, const NV: usize>(
-        &self,
+        &mut self,
         simd: S,
-        rows: Range<usize>,
-        column: usize,
-        width: usize,
-        packed: &mut Packed,
+        (column, width): (usize, usize),
+        shares: &[Option<Share<'_>>; 2],
+        stride: usize,
+        bias: Option<Shared<'_>>,
+        next: (usize, usize),
     ) {
         let vector = |v: usize| S::LANES.min(width - v * S::LANES);
-        for (i, row) in rows.clone().enumerate() {
-            for v in 0..NV {
-                // SAFETY: `tasks` checked the rows; `packed` holds `DEPTH_BLOCK` rows of `NV` vectors, `vector` keeps within
-                // the columns.
-                unsafe {
-                    let dz = load(simd, self.all.dz.at(row).add(column + v * S::LANES), vector(v));
-                    simd.store(dz, packed.0.as_mut_ptr().add((i * NV + v) * S::LANES));
+        // A copy, which no store to memory can change.
+        let from = self.all.dz;
+        for (i, row) in self.rows.clone().enumerate() {
+            // SAFETY: `tasks` checked the rows; `dz` holds `DEPTH_BLOCK` rows of `NV` vectors, `vector` keeps within the columns.
+            unsafe {
+                let (from, to) = (from.at(row).add(column), self.dz.as_mut_ptr().add(i * NV * S::LANES));
+                for v in 0..NV {
+                    simd.store(load(simd, from.add(v * S::LANES), vector(v)), to.add(v * S::LANES));
                 }
             }
         }
-        if let Some(bias) = self.all.bias.filter(|_| self.row.0 == 0) {
-            let one = 1.0f32;
-            let mut tile = [[simd.splat(0.0); NV]];
-            // SAFETY: `packed` holds the rows; `add` as below.
+        let (dz, depth, to_next) = (self.dz.as_ptr(), self.rows.len(), self.all.dz.width);
+        let mut sums = Scratch::new();
+        if let Some(bias) = bias {
+            let one = LeftColumns { first: &raw const ONE, stride: 0 };
+            // SAFETY: `dz` holds the rows; the task with the first rows alone writes these columns of the bias.
             unsafe {
-                accumulate(simd, &mut tile, rows.len(), |_, _| &raw const one, packed.0.as_ptr());
-                add(simd, &tile, bias.at(column), 0, vector);
+                sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, (), &mut sums);
+                add::<S, 1, NV>(simd, &sums, bias.at(column), to_next, vector);
             }
         }
-        for (a, gradient) in self.all.operands.iter().flatten() {
-            // Where each row's floats are: the tiles below look up each row many times.
-            let mut starts = [std::ptr::null(); DEPTH_BLOCK];
-            for (start, row) in starts.iter_mut().zip(rows.clone()) {
-                // SAFETY: `tasks` checked the rows.
-                *start = unsafe { a.at(row) };
-            }
-            let (part, parts) = self.row;
-            let own = part * a.width / parts..(part + 1) * a.width / parts;
-            for (block, count) in row_blocks::<S>(own.len()) {
-                let first = own.start + block;
-                // SAFETY: `first + MR <= a.width`; this task alone writes these rows and columns of the gradient.
+        let mut start = 0;
+        // Rows of what is copied next that nobody has asked for yet.
+        let mut left = if self.all.dz.index.is_some() { 0 } else { depth.min(self.all.rows - next.0) };
+        let mut next = self.all.dz.values.as_ptr().wrapping_add(next.0 * to_next + next.1);
+        for share in shares.iter().flatten() {
+            for (first, count) in row_blocks::<S>(share.columns.len()) {
+                // SAFETY: `a` and `dz` hold the rows; this task alone writes these rows and columns of the gradient.
                 with_rows!(S, count, MR => unsafe {
-                    let mut tile = [[simd.splat(0.0); NV]; MR];
-                    let a = |r: usize, d: usize| starts.get_unchecked(d).add(first + r);
-                    accumulate(simd, &mut tile, rows.len(), a, packed.0.as_ptr());
-                    add(simd, &tile, gradient.at(first * self.all.dz.width + column), self.all.dz.width, vector);
+                    let target = share.gradient.at((share.columns.start + first) * to_next + column);
+                    for r in 0..MR {
+                        for v in 0..NV {
+                            simd.prefetch(target.wrapping_add(r * to_next + v * S::LANES));
+                        }
+                    }
+                    let a = LeftColumns { first: self.a.as_ptr().add(start + first), stride };
+                    let ahead = RowsAhead { first: next, width: to_next, rows: left };
+                    sum_blocks::<S, MR, NV>(simd, SUM_BLOCK, depth, a, dz, ahead, &mut sums);
+                    let asked = left.min(depth / 2 / PLACE_LINES);
+                    (left, next) = (left - asked, next.wrapping_add(asked * to_next));
+                    add::<S, MR, NV>(simd, &sums, target, to_next, vector);
                 });
             }
+            start += share.width();
         }
     }
 }
 
-/// Adds a tile to memory, its rows `stride` apart, `width(v)` floats of vector `v`.
+/// Adds a tile's sums to memory, its rows `stride` apart, `width(v)` floats of vector `v`.
 ///
 /// # Safety
-/// The memory must be there, and no one else write it.
+/// The sums must be there, and the memory, and no one else write it.
 #[inline(always)]
 unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    tile: &[[S::V; NV]; MR],
+    sums: &Scratch,
     target: *mut f32,
     stride: usize,
     width: impl Fn(usize) -> usize,
 ) {
-    for (r, sums) in tile.iter().enumerate() {
-        for (v, &sum) in sums.iter().enumerate() {
+    for r in 0..MR {
+        for v in 0..NV {
             // SAFETY: the caller's promise.
             unsafe {
                 let target = target.add(r * stride + v * S::LANES);
+                let sum = sums.vector::<S, NV>(simd, r, v);
                 store(simd, simd.add(load(simd, target, width(v)), sum), target, width(v));
             }
         }

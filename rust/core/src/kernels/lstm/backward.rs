@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Activations, ask_gates, gates_of};
-use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows};
+use super::{Activations, gates_of};
+use crate::kernels::accumulate::{
+    MAX_TILE_ROWS, PANEL_VECTORS, Places, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+};
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::members::{Member, Members};
 use crate::kernels::order::Order;
@@ -171,21 +173,26 @@ impl BackwardMember<'_> {
         rank: usize,
         scratch: &mut Scratch,
     ) {
-        let gates = 4 * self.pass.units;
+        let pass = self.pass;
+        let gates = 4 * pass.units;
+        // What the step's gradients read: the gates, `c` and the gradient of the output of each rank.
+        let mut places = [pass.c.as_ptr(); 6 * MAX_TILE_ROWS];
+        let mut count = 0;
         if let Some(step) = next.checked_sub(1) {
-            // What the step's gradients read, which the sums leave time to fetch.
             for r in rank..rank + MR {
-                let row = self.pass.order.step(step).start + r;
-                let c = (self.pass.order.state(step, true) + r) * self.pass.units;
-                for v in 0..NV {
-                    let first = (panel * PANEL_VECTORS + v) * S::LANES;
-                    // SAFETY: only the rows' addresses are taken; `members` checked them.
-                    unsafe {
-                        ask_gates(simd, self.pass.gates.at(row * gates), self.pass.units, first);
-                        simd.prefetch(self.pass.c.as_ptr().wrapping_add(c + first));
-                        if let Some(d_output) = &self.pass.d_output {
-                            simd.prefetch(d_output.at(row).wrapping_add(first));
-                        }
+                let row = pass.order.step(step).start + r;
+                let first = panel * PANEL_VECTORS * S::LANES;
+                // SAFETY: only the rows' addresses are taken; `members` checked them.
+                unsafe {
+                    for gate in 0..4 {
+                        places[count + gate] = pass.gates.at(row * gates + gate * pass.units).wrapping_add(first);
+                    }
+                    let c = (pass.order.state(step, true) + r) * pass.units;
+                    places[count + 4] = pass.c.as_ptr().wrapping_add(c + first);
+                    count += 5;
+                    if let Some(d_output) = &pass.d_output {
+                        places[count] = d_output.at(row).wrapping_add(first);
+                        count += 1;
                     }
                 }
             }
@@ -193,10 +200,11 @@ impl BackwardMember<'_> {
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(next)`. Nobody writes `dz` of the next
         // step any more.
         unsafe {
-            let dz = self.pass.gates.at((self.pass.order.step(next).start + rank) * gates);
+            let dz = pass.gates.at((pass.order.step(next).start + rank) * gates);
             let dz = rows_from(dz, gates);
-            let kernel = self.pass.recurrent_transposed.panel(panel).as_ptr();
-            sum_rows::<S, MR, NV>(simd, gates, dz, kernel, scratch);
+            let kernel = pass.recurrent_transposed.panel(panel).as_ptr();
+            let places = Places::new(&places[..count.max(1)], S::LANES);
+            sum_rows::<S, MR, NV>(simd, gates, dz, kernel, places, scratch);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::projection::Projection;
-use super::{Activations, ask_gates, check_gates, gates_of};
+use super::{Activations, check_gates, gates_of};
 use crate::kernels::accumulate::{
-    MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+    MAX_TILE_ROWS, PANEL_VECTORS, Places, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Member, Members};
@@ -308,44 +308,38 @@ impl ForwardMember<'_> {
         [of_x, of_h]: &mut [Scratch; 2],
     ) {
         let pass = self.pass;
+        let training = pass.gates.is_some();
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(step)`, and `panel` is one of the panels.
         // Nobody writes the states of the step before while this member runs.
         unsafe {
             let row = pass.order.step(step).start + rank;
-            for r in 0..MR {
-                self.ask(simd, step, row + r, rank + r, panel * S::LANES, ahead);
-            }
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
                 projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), of_x);
             }
-            let h = pass.h.at((pass.order.state(step, pass.gates.is_some()) + rank) * pass.units);
-            let h = rows_from(h, pass.units);
             let kernel = pass.recurrent_kernel.panel(panel).as_ptr();
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, of_h);
-        }
-    }
-
-    /// Asks for what the cell's update reads and writes, which the sums leave time to fetch.
-    #[inline(always)]
-    fn ask<S: Simd>(&self, simd: S, step: usize, row: usize, rank: usize, first: usize, ahead: usize) {
-        let pass = self.pass;
-        // SAFETY: as in `sums`.
-        let z: *const f32 = unsafe {
-            match &pass.z {
-                Z::Nowhere => match pass.gates {
-                    Some(gates) => gates.at(row * 4 * pass.units),
-                    None => return,
-                },
-                Z::Given(rows) => {
-                    if let Some(gates) = pass.gates {
-                        ask_gates(simd, gates.at(row * 4 * pass.units), pass.units, first);
-                    }
-                    rows.at(row)
+            // What the cell's update reads and writes; where that is nothing that has to be fetched, what is here.
+            let mut places = [kernel; 2 * MAX_TILE_ROWS];
+            let mut count = 0;
+            for r in 0..MR {
+                let z: Option<*const f32> = match &pass.z {
+                    Z::Nowhere => None,
+                    Z::Given(rows) => Some(rows.at(row + r)),
+                    Z::Whole(_) | Z::Ahead(..) => Some(self.z(step, rank + r, ahead)),
+                };
+                if let Some(z) = z {
+                    places[count] = z.wrapping_add(panel * S::LANES);
+                    count += 1;
                 }
-                Z::Whole(_) | Z::Ahead(..) => self.z(step, rank, ahead),
+                if let (Z::Nowhere | Z::Given(_), Some(gates)) = (&pass.z, pass.gates) {
+                    places[count] = gates.at((row + r) * 4 * pass.units + panel * S::LANES);
+                    count += 1;
+                }
             }
-        };
-        ask_gates(simd, z, pass.units, first);
+            let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
+            let h = rows_from(h, pass.units);
+            let places = Places::new(&places[..count.max(1)], pass.units);
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, places, of_h);
+        }
     }
 
     /// The cell's update of units `panel LANES ..` of ranks `rank .. rank + MR`, from the scratches.

@@ -67,14 +67,6 @@ fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
     assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, padded));
 }
 
-/// Asks for the gates of units from `first` on in a row of `4 units`.
-#[inline(always)]
-fn ask_gates<S: Simd>(simd: S, row: *const f32, units: usize, first: usize) {
-    for gate in 0..PANEL_VECTORS {
-        simd.prefetch(row.wrapping_add(gate * units + first));
-    }
-}
-
 /// The gates of units `first .. first + count` in a row of `4 units`.
 ///
 /// # Safety

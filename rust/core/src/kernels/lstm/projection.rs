@@ -42,7 +42,7 @@ impl Projection<'_> {
         unsafe {
             let x = rows.map(|row| self.x.at(row));
             let kernel = self.kernel.panel(panel).as_ptr();
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, sums);
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, (), sums);
         }
     }
 
