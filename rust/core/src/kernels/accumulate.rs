@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::simd::Simd;
 
@@ -147,6 +148,8 @@ unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
         // SAFETY: `d + 1 < depth`: inside what the caller promises.
         unsafe {
             accumulate_step::<S, MR, NV>(simd, tile, d, (a, from), b);
+            // The compiler is not to mix the two: together they have more values than there are registers.
+            compiler_fence(Ordering::SeqCst);
             accumulate_step::<S, MR, NV>(simd, tile, d + 1, (a, from), b);
         }
         ahead.ask(simd, (from + d) / 2);
