@@ -22,15 +22,16 @@ class Alone:
     Args:
         layer: The layer; its weights are drawn where it has none yet.
         shapes: The shapes of its inputs, batch axis first; None where a size may vary.
+        masked: Whether the last of these is a mask that the layer is called with. Default False.
     """
 
-    def __init__(self, layer: Layer, shapes: list[Shape]) -> None:
-        self.shapes = shapes
+    def __init__(self, layer: Layer, shapes: list[Shape], masked: bool = False) -> None:
+        self.made_for = _described(layer, shapes, masked)
         entries = [
             InputLayer(batch_shape=shape, name=f"{layer.name}_input_{number}") for number, shape in enumerate(shapes)
         ]
         inputs = [entry.calls[0].outputs[0] for entry in entries]
-        call = Call(layer, (inputs,))
+        call = Call(layer, (inputs[:-1],), {"mask": inputs[-1]}) if masked else Call(layer, (inputs,))
         layer.fill_outputs(call)
         graph = Graph(inputs, call.outputs)
         self.network = Network(graph.for_engine(layer.name), [layer], shapes, next_seed())
@@ -42,7 +43,14 @@ class Alone:
                 layer.states_home.is_shared = True
 
 
-def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> list[Any]:
+def _described(layer: Layer, shapes: list[Shape], masked: bool) -> tuple[Any, ...]:
+    """What an engine of its own depends on."""
+    return (shapes, masked, layer.trains)
+
+
+def compute(
+    layer: Layer, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+) -> list[Any]:
     """What a layer gives for arrays, its outputs one after another."""
     several = layer.merges or (
         layer.takes_states and isinstance(inputs, (list, tuple)) and all(np.ndim(item) >= 2 for item in inputs)
@@ -51,17 +59,37 @@ def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> list[Any]:
     given += [] if initial_state is None else _states(initial_state)
     arrays = [_data.as_array(array, "inputs") for array in given]
     shapes = [_relaxed(layer, array.shape) for array in arrays]
+    masked = mask is not None
+    if masked:
+        arrays.append(_counting(mask, arrays[0].shape, layer.name))
+        shapes.append(shapes[0][:-1])
     alone = layer.alone
-    if alone is None or alone.shapes != shapes:
-        alone = layer.alone = Alone(layer, shapes)
+    if alone is None or alone.made_for != _described(layer, shapes, masked):
+        alone = layer.alone = Alone(layer, shapes, masked)
         alone.network.begin(len(arrays[0]))
-    alone.network.fetch()
+    if training:
+        # Moving statistics change.
+        alone.network.claim()
+        layer.draws += 1
+    else:
+        alone.network.fetch()
     engine = alone.network.engine
     values = [
         _data.as_ids(array, "inputs", f"Layer '{layer.name}'") if dtype == "int32" else _data.as_floats(array, "inputs")
         for array, dtype in zip(arrays, engine.input_dtypes, strict=True)
     ]
-    return engine.predict(values, max(len(arrays[0]), 1), None)
+    return engine.call(values, True, layer.draws) if training else engine.predict(values, max(len(arrays[0]), 1), None)
+
+
+def _counting(mask: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Which steps count, True or False for each."""
+    given = _data.as_array(mask, "mask")
+    if given.shape != shape[:-1]:
+        raise ValueError(
+            f"Layer '{name}': the `mask` must have the shape of the input without its last axis, {shape[:-1]}. "
+            f"Received: mask.shape={given.shape}"
+        )
+    return given != 0
 
 
 def _states(given: Any) -> list[Any]:

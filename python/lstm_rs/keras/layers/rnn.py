@@ -128,7 +128,7 @@ class RNN(Stateful):
     with `return_state` a list of that and the last states, (batch, units) each; of several cells a list for each cell.
     Called with `initial_state=[...]`, or on a list of the input and the states, the layer starts from these states.
     A masked step repeats the output before it and leaves the states alone. With `initial_state`, as in Keras, every
-    step counts, and the outputs keep the mask.
+    step counts unless the call itself names a `mask`, and the outputs keep the mask.
 
     Args:
         cell: An `LSTMCell`, a `GRUCell` or a `SimpleRNNCell`; or several, in a list or in `StackedRNNCells`, of which
@@ -155,6 +155,7 @@ class RNN(Stateful):
 
     reads_time = True
     takes_states = True
+    takes_mask = True
     _arguments: ClassVar[tuple[str, ...]] = (
         "return_sequences",
         "return_state",

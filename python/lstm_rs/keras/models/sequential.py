@@ -182,10 +182,10 @@ class Sequential(Model):
         """What targets must look like."""
         return [OutputSpec(self._layers[-1].name, shapes[0])]
 
-    def on_tensors(self, inputs: Any) -> Any:
-        """The model's layers called on a symbolic tensor."""
+    def on_tensors(self, inputs: Any, training: bool | None = None) -> Any:
+        """The model's layers called on a symbolic tensor, with `training` where it is not None."""
         for layer in self._layers:
-            inputs = layer(inputs)
+            inputs = layer(inputs, training=training)
         return inputs
 
     @property
