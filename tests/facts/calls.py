@@ -146,3 +146,48 @@ def which_calls_draw(keras: Any) -> Any:
             seen.append(model.get_config()["layers"][1]["inbound_nodes"][0]["kwargs"].get("training"))
         answers[name] = seen
     return answers
+
+
+@fact
+def cells_called_for_one_step(keras: Any) -> Any:
+    """Outputs and states step by step, in every form of states; what is dropped stays so until it is reset."""
+    layers = keras.layers
+    makers: dict[str, Callable[..., Any]] = {
+        "LSTMCell": lambda **options: layers.LSTMCell(2, **options),
+        "GRUCell": lambda **options: layers.GRUCell(2, **options),
+        "GRUCell_before": lambda **options: layers.GRUCell(2, reset_after=False, use_bias=False, **options),
+        "SimpleRNNCell": lambda **options: layers.SimpleRNNCell(2, **options),
+        "stack": lambda **options: layers.StackedRNNCells([layers.LSTMCell(2, **options), layers.GRUCell(3)]),
+        "stack_of_one": lambda **options: layers.StackedRNNCells([layers.LSTMCell(2, **options)]),
+    }
+    answers = {}
+    for name, make in makers.items():
+        cell = make()
+        zeros = cell.get_initial_state(ROWS)
+        cell(SERIES[:, 0], zeros)
+        _weighted(cell, name)
+        states = zeros
+        seen: list[Any] = []
+        for step in range(3):
+            output, states = cell(SERIES[:, step], states, training=step == 1)
+            seen.append(_numbers([output, states]))
+            states = [states] if name == "stack_of_one" else states
+        if name in ("GRUCell", "SimpleRNNCell"):
+            seen.append(_numbers(cell(SERIES[:, 0], STATE)))
+        if name == "LSTMCell":
+            seen.append(_numbers(cell(SERIES[:, 0], (STATE, -STATE))))
+        series = keras.Input((6, 3))
+        model = keras.Model(series, layers.RNN(cell)(series))
+        seen.append(_numbers(model.predict(SERIES, verbose=0)))
+        if name.startswith("stack"):  # Keras 3.15 does not reset the masks of a stack's cells.
+            answers[name] = seen
+            continue
+        dropping = make(dropout=0.5)
+        ones = np.ones((40, 3), np.float32)
+        zeros = dropping.get_initial_state(40)
+        drawn = [np.asarray(dropping(ones, zeros, training=True)[0]) for _ in range(2)]
+        dropping.reset_dropout_mask()
+        drawn.append(np.asarray(dropping(ones, zeros, training=True)[0]))
+        drawn.append(np.asarray(dropping(ones, zeros)[0]))
+        answers[name] = [*seen, [np.allclose(drawn[0], other) for other in drawn]]
+    return answers

@@ -124,6 +124,11 @@ class Layer(Described):
             yield from part.walk()
 
     @property
+    def first_place(self) -> WeightSlice | None:
+        """Where the weights lie that the layer has, or starts from: those of a cell that was called before."""
+        return self.place
+
+    @property
     def trains(self) -> bool:
         """Whether training changes any weight, all that says so considered: a recurrent layer asks its cell, too."""
         return self._trainable and (not self.parts or any(part.trains for part in self.parts))
@@ -318,7 +323,9 @@ class Layer(Described):
         if not any(tensors_in((inputs, initial_state, mask))):
             from lstm_rs.keras.layers.eager import compute
 
-            arrays = compute(self, inputs, initial_state, mask, bool(training) and self.differs_in_training)
+            draws = bool(training) and self.differs_in_training
+            self.draws += draws
+            arrays = compute(self, inputs, initial_state, mask, self.draws if draws else None)
             return self.packed(arrays) if len(arrays) > 1 else arrays[0]
         if mask is not None:
             _check_mask(mask, inputs, self.name)

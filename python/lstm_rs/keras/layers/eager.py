@@ -49,9 +49,12 @@ def _described(layer: Layer, shapes: list[Shape], masked: bool) -> tuple[Any, ..
 
 
 def compute(
-    layer: Layer, inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    layer: Layer, inputs: Any, initial_state: Any = None, mask: Any = None, draw: int | None = None
 ) -> list[Any]:
-    """What a layer gives for arrays, its outputs one after another."""
+    """What a layer gives for arrays, its outputs one after another.
+
+    With `draw` it computes as in training; calls draw differently where this number differs.
+    """
     several = layer.merges or (
         layer.takes_states and isinstance(inputs, (list, tuple)) and all(np.ndim(item) >= 2 for item in inputs)
     )
@@ -67,18 +70,20 @@ def compute(
     if alone is None or alone.made_for != _described(layer, shapes, masked):
         alone = layer.alone = Alone(layer, shapes, masked)
         alone.network.begin(len(arrays[0]))
-    if training:
-        # Moving statistics change.
-        alone.network.claim()
-        layer.draws += 1
-    else:
-        alone.network.fetch()
+    alone.network.fetch()
     engine = alone.network.engine
     values = [
         _data.as_ids(array, "inputs", f"Layer '{layer.name}'") if dtype == "int32" else _data.as_floats(array, "inputs")
         for array, dtype in zip(arrays, engine.input_dtypes, strict=True)
     ]
-    return engine.call(values, True, layer.draws) if training else engine.predict(values, max(len(arrays[0]), 1), None)
+    if draw is not None:
+        version = engine.version
+        outputs = engine.call(values, True, draw)
+        if engine.version != version:
+            # Weights followed the data.
+            alone.network.claim()
+        return outputs
+    return engine.predict(values, max(len(arrays[0]), 1), None)
 
 
 def _counting(mask: Any, shape: tuple[int, ...], name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_rs.keras import _serialization, activations, constraints, initializers, regularizers
 from lstm_rs.keras._checks import optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.layers.any_cell import AnyCell
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.stateful import Stateful
 from lstm_rs.keras.layers.tensor import KerasTensor
@@ -28,8 +29,8 @@ def zero_states(sizes: Sequence[Any], batch_size: int | None) -> list[Any]:
     ]
 
 
-class Cell(Layer):
-    """A layer that computes one step of a recurrence; `RNN` applies it along time. Here is what every cell has."""
+class Cell(AnyCell):
+    """One cell. Here is what every one has."""
 
     _drops_all: ClassVar[bool] = False
     """Whether a rate of 1 drops everything, as Keras has it, and not nothing."""
@@ -196,6 +197,12 @@ class RNN(Stateful):
     def parts(self) -> tuple[Layer, ...]:
         """The cell."""
         return (self.cell,)
+
+    @property
+    def first_place(self) -> WeightSlice | None:
+        """As every layer's; where the cell was called before, its weights."""
+        place: WeightSlice | None = self.cell.place if self.place is None and self.cell.holder is None else self.place
+        return place
 
     def adopted(self, place: WeightSlice, shape: Any) -> None:
         """Hands the weights on to the cell, whose input is one step."""
