@@ -353,20 +353,6 @@ def test_nothing_to_predict(program: Program) -> None:
                 program().predict(x, verbose=0, callbacks=callbacks)
 
 
-def test_custom_layers() -> None:
-    """Are refused when they are added."""
-
-    class Mine(tf.keras.layers.Dense):
-        pass
-
-    class Cell(tf.keras.layers.LSTMCell):
-        pass
-
-    for layer in (Mine(2), tf.keras.layers.RNN(Cell(2))):
-        with pytest.raises(NotImplementedError, match=f"{'Mine' if isinstance(layer, Mine) else 'Cell'}.*|Custom"):
-            tf.keras.Sequential([layer])
-
-
 def test_warnings_point_to_the_users_line() -> None:
     """However many constructors lie between."""
     for make in (lambda: tf.keras.layers.LSTM(2, input_shape=(3, 4)), lambda: tf.keras.layers.Dense(2, input_dim=3)):

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 SUFFIX = ".safetensors"
@@ -78,16 +78,30 @@ def last_axis(owner: str, axis: int) -> int:
     return axis
 
 
-def absent(module: str, names: Iterable[str]) -> Callable[[str], NoReturn]:
-    """A module's `__getattr__`: the error for a name it lacks lists those that it has."""
+def absent(
+    module: str, names: Iterable[str], instead: Mapping[str, str] | None = None, otherwise: str = "It may come later."
+) -> Callable[[str], NoReturn]:
+    """A module's `__getattr__`: the error for a name it lacks says what to use instead, and lists those that it has.
+
+    Args:
+        module: Its name.
+        names: The names that it has.
+        instead: For names that it lacks, what to use.
+        otherwise: What to say of other names.
+    """
     known = ", ".join(sorted(names))
     short = module.removeprefix(f"{_PACKAGE}.")
 
     def refuse(name: str) -> NoReturn:
-        hint = "" if name.startswith("_") else f"; it may come later. There are: {known}"
+        hint = "" if name.startswith("_") else f". {(instead or {}).get(name, otherwise)} There are: {known}"
         raise AttributeError(f"{short} has no {name!r}{hint}", name=name)
 
     return refuse
+
+
+def is_built_in(cls: type) -> bool:
+    """Whether a class is this package's own."""
+    return cls.__module__.partition(".")[0] == _PACKAGE
 
 
 def warn(message: str) -> None:

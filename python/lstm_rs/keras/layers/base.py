@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import warn
+from lstm_rs.keras._checks import is_built_in, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -64,6 +64,21 @@ class Layer(Described):
     """Whether the layer may be called with a `mask`, in the place of its input's."""
     stateful: bool = False
     """Whether the layer goes on from the states in which the batch before left its sequences."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A layer of this package.
+
+        Raises:
+            NotImplementedError: for a class that was derived from one.
+        """
+        if not is_built_in(cls):
+            raise NotImplementedError(
+                f"{cls.__name__}: layers of your own, subclasses of keras.layers.Layer, are not supported: the engine "
+                "cannot run a `call` written in Python. Combine the layers that there are with "
+                "keras.Model(inputs, outputs), or compute on the arrays before and after the model. Losses, metrics "
+                "and callbacks may be written in Python."
+            )
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -318,9 +333,15 @@ class Layer(Described):
             )
         if initial_state is not None and not self.takes_states:
             raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")
-        if self.merges:
-            _check_list(inputs, self.name)
-        if not any(tensors_in((inputs, initial_state, mask))):
+        if self.merges and (not isinstance(inputs, (list, tuple)) or not inputs):
+            raise ValueError(f"Layer '{self.name}' must be called on a list of inputs. Received: {inputs!r}")
+        symbolic = [isinstance(item, KerasTensor) for item in _items((inputs, initial_state, mask))]
+        if any(symbolic) and not all(symbolic):
+            raise NotImplementedError(
+                f"Layer '{self.name}': symbolic tensors and arrays in one call are not supported. Make each array an "
+                "`Input` of the model, too."
+            )
+        if not any(symbolic):
             from lstm_rs.keras.layers.eager import compute
 
             draws = bool(training) and self.differs_in_training
@@ -374,21 +395,21 @@ class SameShape(Layer):
         return input_shape
 
 
-def _check_list(inputs: Any, name: str) -> None:
-    if not isinstance(inputs, (list, tuple)) or not inputs:
-        raise ValueError(f"Layer '{name}' must be called on a list of inputs. Received: {inputs!r}")
-    if len({isinstance(item, KerasTensor) for item in inputs}) > 1:
-        raise NotImplementedError(f"Layer '{name}': symbolic tensors and arrays in one list are not supported yet.")
+def _items(value: Any) -> Iterator[Any]:
+    """Tensors, and what else stands in lists and tuples and is not None; lists of numbers are one such thing."""
+    if isinstance(value, (list, tuple)) and any(_is_tensor_like(item) for item in value):
+        for item in value:
+            yield from _items(item)
+    elif value is not None:
+        yield value
+
+
+def _is_tensor_like(value: Any) -> bool:
+    return value is None or hasattr(value, "shape") or isinstance(value, (list, tuple))
 
 
 def _check_mask(mask: Any, inputs: Any, name: str) -> None:
-    first = next(tensors_in(inputs), None)
-    if not isinstance(mask, KerasTensor) or first is None:
-        raise NotImplementedError(
-            f"Layer '{name}': symbolic tensors and arrays in one call are not supported: make the `mask` an `Input` of "
-            "the model, too."
-        )
-    expected = first.shape[:-1]
+    expected = next(tensors_in(inputs)).shape[:-1]
     pairs = zip(mask.shape, expected, strict=False)
     if mask.ndim != len(expected) or any(a is not None and b is not None and a != b for a, b in pairs):
         raise ValueError(

@@ -56,11 +56,20 @@ def compute(
     With `draw` it computes as in training; calls draw differently where this number differs.
     """
     several = layer.merges or (
-        layer.takes_states and isinstance(inputs, (list, tuple)) and all(np.ndim(item) >= 2 for item in inputs)
+        layer.takes_states
+        and isinstance(inputs, (list, tuple))
+        and len(inputs) > 0
+        and all(hasattr(item, "shape") and np.ndim(item) >= 2 for item in inputs)
     )
-    given = list(inputs) if several else [inputs]
-    given += [] if initial_state is None else _states(initial_state)
-    arrays = [_data.as_array(array, "inputs") for array in given]
+    given = [("inputs", item) for item in (inputs if several else [inputs])]
+    given += [] if initial_state is None else [("initial_state", state) for state in _states(initial_state)]
+    arrays = [_data.as_array(item, name) for name, item in given]
+    for (name, _), array in zip(given, arrays, strict=True):
+        if len(array) != len(arrays[0]):
+            raise ValueError(
+                f"Layer '{layer.name}': `{name}` holds an array of {len(array)} samples where the first input has "
+                f"{len(arrays[0])}."
+            )
     shapes = [_relaxed(layer, array.shape) for array in arrays]
     masked = mask is not None
     if masked:

@@ -84,12 +84,6 @@ class Sequential(Model):
             raise ValueError(
                 f"Only layers can be added to a Sequential model. Received: {layer!r} (of type {type(layer).__name__})"
             )
-        for part in layer.walk():
-            if type(part) not in layers.BY_NAME.values():
-                raise NotImplementedError(
-                    f"Custom layers, subclasses of Layer, are not supported. Received: {part!r}. "
-                    f"Layers: {', '.join(layers.BY_NAME)}"
-                )
         if isinstance(layer, InputLayer):
             if self._input_layer is not None or self._layers:
                 raise ValueError(
