@@ -29,6 +29,7 @@ def _data(name: str) -> tuple[np.ndarray, np.ndarray]:
         "ctc": CTC,
         "circle": (LABELS, CHANCES / np.linalg.norm(CHANCES, axis=1, keepdims=True)),
         "sparse": (LABELS, CHANCES),
+        "generalized": (LABELS, CHANCES),
         "onehot": (ONE_HOT, CHANCES),
         "binaryiou": (BINARY, CHANCE),
         "iou": (LABELS, LABELS[::-1].copy()),
