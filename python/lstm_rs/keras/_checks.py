@@ -39,17 +39,21 @@ def positive_int(owner: str, **arguments: object) -> int:
     return number
 
 
-def optional_int(owner: str, **arguments: object) -> int | None:
-    """The one argument given, as a Python int or None."""
+def integer(owner: str, **arguments: object) -> int:
+    """The one argument given, as a Python int."""
     ((name, value),) = arguments.items()
-    if value is None:
-        return None
     try:
         if isinstance(value, bool):
             raise TypeError
         return operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
     except TypeError as error:
-        raise ValueError(f"{owner}: `{name}` must be an integer or None. Received: {name}={value!r}") from error
+        raise ValueError(f"{owner}: `{name}` must be an integer. Received: {name}={value!r}") from error
+
+
+def optional_int(owner: str, **arguments: object) -> int | None:
+    """The one argument given, as a Python int or None."""
+    ((_, value),) = arguments.items()
+    return None if value is None else integer(owner, **arguments)
 
 
 def real(owner: str, **arguments: object) -> float:
@@ -64,6 +68,14 @@ def real(owner: str, **arguments: object) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{owner}: `{name}` must be a finite number. Received: {name}={value!r}")
     return number
+
+
+def text(owner: str, **arguments: object) -> str | None:
+    """The one argument given, a string or None."""
+    ((name, value),) = arguments.items()
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{owner}: `{name}` must be a string or None. Received: {name}={value!r}")
+    return value
 
 
 def unknown(kind: str, name: object, valid: Iterable[str]) -> ValueError:

@@ -211,6 +211,10 @@ class RNN(Stateful):
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list."""
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"Layer '{self.name}' expects an input of shape (batch, time, features). Received: {tuple(input_shape)}"
+            )
         batch, time = input_shape[0], input_shape[1]
         size = self.cell.output_size
         output = (batch, time, size) if self.return_sequences else (batch, size)

@@ -5,7 +5,7 @@ All classes are counted together, each an element of the last axis. As in Keras,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real
@@ -380,13 +380,9 @@ class AUC(EngineMetric):
             self.num_thresholds = len(self.thresholds) + 2
         if self.num_thresholds < 2:
             raise ValueError(f"AUC: `num_thresholds` must be at least 2. Received: {num_thresholds=}")
-        self.curve = _one_of("curve", curve, ("PR", "ROC", "PRGAIN"), (curve.lower(), curve.upper()))
-        self.summation_method = _one_of(
-            "summation_method",
-            summation_method,
-            ("interpolation", "majoring", "minoring"),
-            (summation_method.lower(), summation_method.capitalize()),
-        )
+        self.curve = _one_of("curve", curve, ("PR", "ROC", "PRGAIN"), str.upper)
+        methods = ("interpolation", "majoring", "minoring")
+        self.summation_method = _one_of("summation_method", summation_method, methods, str.capitalize)
         self.multi_label = False
         self.num_labels = None
         self.label_weights = (
@@ -400,10 +396,10 @@ class AUC(EngineMetric):
         return {**super().get_config(), **given}
 
 
-def _one_of(argument: str, value: str, known: tuple[str, ...], spellings: tuple[str, str]) -> str:
-    """A name, which may be written in either of two spellings."""
+def _one_of(argument: str, value: object, known: tuple[str, ...], other: Callable[[str], str]) -> str:
+    """A name, which may be written in small letters or as the `other` spelling is."""
     for name in known:
-        if value in spellings and value.lower() == name.lower():
+        if value in (name.lower(), other(name)):
             return name
     raise ValueError(f"AUC: `{argument}` must be one of {', '.join(known)}. Received: {argument}={value!r}")
 

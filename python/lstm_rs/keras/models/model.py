@@ -327,7 +327,7 @@ class Model(Trainer):
         if (name is None) == (index is None):
             raise ValueError(f"Give one of a layer's name and its index. Received: name={name}, index={index}")
         if index is not None:
-            if len(self.layers) <= index:
+            if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"There is no layer at index {index}, the model has {len(self.layers)} layers.")
             return self.layers[index]
         for layer in self.layers:
