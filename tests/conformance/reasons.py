@@ -113,7 +113,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "losses.circle": ("absent", "use `cosine_similarity`"),
     "metrics.*_accuracy": ("absent", "use the metric's class"),
     "metrics.*.from_sorted_ids": ("absent", "pass predictions for every class"),
-    "metrics.AUC.*label*": ("absent", "use an `AUC` for each label"),
     "metrics.FBetaScore.reset_state": ("different", "without samples it is one number, not one a class"),
     "metrics.*IoU": ("absent", "count with `keras.metrics.Metric` in Python, or use `F1Score`"),
     "initializers.*.input_axes": ("absent", "no layer here has kernels of which other axes are in- and outputs"),
