@@ -27,7 +27,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "utils.timeseries_dataset_from_array.format": ("different", "the batches are NumPy arrays, whatever the format"),
     # Layers.
     "layers.*.call.training": DRAWS,
-    "layers.Softmax.call.mask": ("absent", "add a large negative number to the logits that should not count"),
     "models.*.call.mask": MASK,
     "layers.*.lora_*": LORA,
     "layers.*.quantization_config": QUANTIZED,

@@ -5,7 +5,7 @@
 
 A row is equal where the observations of `of_*.py` agree; where they do not, `reasons.py` says why or what to use
 instead. A difference without a reason is an error, and so are a reason without a difference and an observation that
-both refuse: it compares nothing.
+both refuse, which compares nothing; what is not supported here is absent in any case.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ def _comparable(value: Any) -> Any:
 def _mark(ours: Any, keras: Any, tolerance: float) -> tuple[str, str]:
     if isinstance(ours, Exception):
         told = f"{type(ours).__name__}: {ours}"
-        if isinstance(keras, Exception):
+        if isinstance(keras, Exception) and not isinstance(ours, NotImplementedError):
             return REFUSED, f"both refuse, so that nothing is compared: {told} | {type(keras).__name__}: {keras}"
         return ABSENT, told
     if isinstance(keras, Exception):
