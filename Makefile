@@ -91,7 +91,7 @@ $(PARITY)/bin/python:
 	$(PYTHON) -m venv $(PARITY)
 
 $(PARITY)/installed: $(PARITY)/bin/python $(SOURCES)
-	$(PARITY)/bin/pip install --quiet --disable-pip-version-check '.[bench]' pytest
+	$(PARITY)/bin/pip install --quiet --disable-pip-version-check '.[bench]' pytest tensorboard
 	@touch $@
 
 $(PRECISION)/bin/python:

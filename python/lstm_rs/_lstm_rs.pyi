@@ -193,6 +193,13 @@ class Engine:
     ) -> list[NDArray[np.float32]]:
         """The outputs for whole arrays; `on_batch(index)` follows each batch."""
 
+    def call(self, x: Sequence[_Values], training: bool | None, number: int) -> list[NDArray[np.float32]]:
+        """The outputs for one batch, in a call of the model.
+
+        training: whether layers compute as in training; None leaves it to each layer's call in the configuration.
+        number: of the call; calls with different numbers draw differently.
+        """
+
     def gradients(
         self,
         x: Sequence[_Values],

@@ -2,10 +2,13 @@
 
 import contextlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 from facts.question import program, told
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util.tensor_util import make_ndarray
 
 from conformance.of_models import ONE_HOT, OTHER, TOKENS
 from conformance.trial import TRIALS, Together, Trial, is_ours
@@ -99,20 +102,41 @@ def _callback(name: str, values: dict[str, Any] | None = None, **always: Any) ->
     def observe(keras: Any, **given: Any) -> Any:
         callback = getattr(keras.callbacks, name)(**given)
         model = program(keras, "conformance")
-        model.compile(keras.optimizers.Adam(0.3), "categorical_crossentropy", ["accuracy"], run_eagerly=True)
+        model.compile(keras.optimizers.Adam(0.3), "categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
         text = io.StringIO()
         with contextlib.redirect_stdout(text):
             history = model.fit(
                 TOKENS, ONE_HOT, 8, 5, verbose=0, shuffle=False, validation_data=OTHER, callbacks=[callback]
             )
-        files = {str(path.with_suffix("")): _content(path) for path in sorted(Path().rglob("*")) if path.is_file()}
-        return [told(history), text.getvalue(), files, model.get_weights()]
+        files = {_name(path): _content(path) for path in sorted(Path().rglob("*")) if path.is_file()}
+        printed = re.sub(r"\.(safetensors|weights\.h5|keras)", "", text.getvalue())
+        return [told(history), printed, files, model.get_weights()]
 
     TRIALS[f"callbacks.{name}"] = Trial(observe, always, values or {})
 
 
-def _content(path: Path) -> str:
-    return path.read_text() if path.suffix == ".csv" else "written"
+def _name(path: Path) -> str:
+    """Without the endings, in which files of models differ, and those of events name the moment."""
+    return str(path.parent / path.name.partition(".")[0])
+
+
+def _content(path: Path) -> Any:
+    """The cells of a table, and the numbers in a file of events."""
+    if path.suffix == ".csv":
+        cells = [re.split("[,;]", line) for line in path.read_text().splitlines()]
+        return [[float(cell) if cell[:1].isdigit() else cell for cell in row] for row in cells]
+    if "tfevents" in path.name:
+        events = EventFileLoader(str(path)).Load()
+        told = [(value.tag, event.step, value) for event in events for value in event.summary.value]
+        return sorted((tag, step, _scalar(value)) for tag, step, value in told if "per_second" not in tag)
+    return "written"
+
+
+def _scalar(value: Any) -> Any:
+    if not value.HasField("tensor"):
+        return value.simple_value
+    found = make_ndarray(value.tensor)
+    return float(found) if found.ndim == 0 and found.dtype.kind == "f" else "no number"
 
 
 def _checkpoint(keras: Any) -> str:
@@ -134,7 +158,7 @@ _callback("ProgbarLogger")
 _callback("CSVLogger", {"filename": "other.csv", "separator": ";", "append": True}, filename="log.csv")
 _callback("EarlyStopping", {"restore_best_weights": True, "start_from_epoch": 2}, patience=0)
 _speaking = {
-    f"on_{event}": lambda keras, event=event: lambda *told: print(event, [type(item).__name__ for item in told])
+    f"on_{event}": lambda keras, event=event: lambda *told, **more: print(event, [type(v).__name__ for v in told])
     for event in ("epoch_begin", "epoch_end", "train_begin", "train_end", "train_batch_begin", "train_batch_end")
 }
 _callback("LambdaCallback", _speaking)
@@ -151,7 +175,7 @@ _callback(
     {
         "log_dir": "other",
         "histogram_freq": 1,
-        "write_graph": False,
+        "write_graph": True,
         "write_images": Together(write_images=True, histogram_freq=1),
         "write_steps_per_second": True,
         "update_freq": 1,
@@ -160,6 +184,7 @@ _callback(
         "embeddings_metadata": Together(embeddings_freq=1, embeddings_metadata="words.tsv"),
     },
     log_dir="logs",
+    write_graph=False,
 )
 
 
@@ -180,7 +205,7 @@ TRIALS["callbacks.CallbackList"] = Trial(
         "callbacks": lambda keras: [
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))
         ],
-        "add_history": True,
+        "add_history": Together(add_history=True, model=lambda keras: program(keras, "conformance")),
         "add_progbar": Together(add_progbar=True, epochs=1, steps=1, verbose=0),
         "model": lambda keras: program(keras, "conformance"),
     },

@@ -29,6 +29,7 @@ def _data(name: str) -> tuple[np.ndarray, np.ndarray]:
         "ctc": CTC,
         "circle": (LABELS, CHANCES / np.linalg.norm(CHANCES, axis=1, keepdims=True)),
         "sparse": (LABELS, CHANCES),
+        "generalized": (LABELS, CHANCES),
         "onehot": (ONE_HOT, CHANCES),
         "binaryiou": (BINARY, CHANCE),
         "iou": (LABELS, LABELS[::-1].copy()),
@@ -178,13 +179,15 @@ def _metric(name: str, values: dict[str, Any] | None = None, /, **always: Any) -
     def observe(keras: Any, **given: Any) -> Any:
         metric = getattr(keras.metrics, name)(**given)
         seen = [metric.get_config()]
+        # A class is one of several.
+        true, guess = (FLAGS, CHANCES) if "class_id" in given else (y, prediction)
         for start, end in ((0, 3), (3, None)):
-            targets = () if name in ("Mean", "Sum") else (y[start:end],)
-            metric.update_state(*targets, prediction[start:end])
+            targets = () if name in ("Mean", "Sum") else (true[start:end],)
+            metric.update_state(*targets, guess[start:end])
             seen.append(array(metric.result()))
         metric.reset_state()
         weighted = {} if "Correlation" in name else {"sample_weight": WEIGHTS[: len(y)]}
-        metric.update_state(*(() if name in ("Mean", "Sum") else (y,)), prediction, **weighted)
+        metric.update_state(*(() if name in ("Mean", "Sum") else (true,)), guess, **weighted)
         return [*seen, array(metric.result())]
 
     TRIALS[f"metrics.{name}"] = Trial(observe, always, values)

@@ -5,9 +5,7 @@ LORA = ("absent", "for models of billions of weights: train the whole weight, or
 BUILT_IN = ("absent", "layers are computed in Rust, not written in Python: combine those that there are")
 FILES = ("absent", "files end in `.safetensors`; `.keras` and `.h5` are not written or read yet")
 OPTIMIZER = ("absent", "use `AdamW`, `Adam` or another optimizer that is there")
-CELL_STEP = ("absent", "`model.stream()` takes one step at a time; `RNN(cell)` takes all of them")
-MASK = ("absent", "put `Masking` or `Embedding(mask_zero=True)` before the layer")
-TRAINING = ("absent", "what is random or learned from the batch happens in `fit` and `train_on_batch`")
+MASK = ("absent", "call the layers that read masks, such as `LSTM`, with one")
 PARTS = ("absent", "`evaluate`, `test_on_batch` and `train_on_batch` give losses and metrics")
 SPECS = ("absent", "`compute_output_shape` or calling it on an `Input` says the shape")
 QUANTIZED = ("absent", "weights and arithmetic are float32")
@@ -28,11 +26,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "utils.timeseries_dataset_from_array.seed": ("different", "shuffled by other random numbers"),
     "utils.timeseries_dataset_from_array.format": ("different", "the batches are NumPy arrays, whatever the format"),
     # Layers.
-    "layers.*Cell.call": CELL_STEP,
-    "layers.StackedRNNCells.call": CELL_STEP,
-    "layers.*.call.mask": MASK,
+    "layers.*.call.training": DRAWS,
     "models.*.call.mask": MASK,
-    "layers.*.call.training": TRAINING,
     "layers.*.lora_*": LORA,
     "layers.*.quantization_config": QUANTIZED,
     "layers.Input*.sparse": ("absent", "pass dense arrays"),
@@ -85,6 +80,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "models.Model.compute_metrics": PARTS,
     "models.Model.get_metrics_result": PARTS,
     "*.load_weights.skip_mismatch": ("absent", "copy the weights that fit with `layer.set_weights`"),
+    "*.max_shard_size": ("absent", "weights are one file"),
     "models.Model.*.filepath": FILES,
     "saving.*.filepath": FILES,
     "models.Model.save.zipped": FILES,
@@ -98,6 +94,9 @@ REASONS: dict[str, tuple[str, str]] = {
     "optimizers.LossScaleOptimizer": ("absent", "float32 needs no scaling: use the optimizer itself"),
     "optimizers.OptimizerMap": ("absent", "one optimizer a model; freeze layers with `trainable=False`"),
     "optimizers.MultiOptimizer": ("absent", "one optimizer a model; freeze layers with `trainable=False`"),
+    "callbacks.ModelCheckpoint.filepath": FILES,
+    "callbacks.TensorBoard.write_graph": ("different", "the model's graph is not written"),
+    "callbacks.TensorBoard.*": ("absent", "the losses and metrics alone are written"),
     "callbacks.OrbaxCheckpoint": ("absent", "use `ModelCheckpoint` or `BackupAndRestore`"),
     "callbacks.RemoteMonitor": ("absent", "use `LambdaCallback` with an HTTP client of your own"),
     "callbacks.SwapEMAWeights": ("absent", "`use_ema` with `ema_overwrite_frequency`; `fit` ends with the averages"),
@@ -113,7 +112,6 @@ REASONS: dict[str, tuple[str, str]] = {
     "losses.circle": ("absent", "use `cosine_similarity`"),
     "metrics.*_accuracy": ("absent", "use the metric's class"),
     "metrics.*.from_sorted_ids": ("absent", "pass predictions for every class"),
-    "metrics.AUC.*label*": ("absent", "use an `AUC` for each label"),
     "metrics.FBetaScore.reset_state": ("different", "without samples it is one number, not one a class"),
     "metrics.*IoU": ("absent", "count with `keras.metrics.Metric` in Python, or use `F1Score`"),
     "initializers.*.input_axes": ("absent", "no layer here has kernels of which other axes are in- and outputs"),

@@ -4,7 +4,8 @@
     python tests/conformance/report.py LSTM       prints how the rows with this in their path differ
 
 A row is equal where the observations of `of_*.py` agree; where they do not, `reasons.py` says why or what to use
-instead. A difference without a reason is an error, and so is a reason without a difference.
+instead. A difference without a reason is an error, and so are a reason without a difference and an observation that
+both refuse, which compares nothing; what is not supported here is absent in any case.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from conformance.trial import TRIALS, Trial, arguments  # noqa: E402
 from conformance.values import VALUES  # noqa: E402
 
 PAGE = TESTS.parent / "docs" / "conformance.md"
-EQUAL, DIFFERENT, ABSENT, INTERNAL = "equal", "different", "absent", "internal"
+EQUAL, DIFFERENT, ABSENT, REFUSED, INTERNAL = "equal", "different", "absent", "refused", "internal"
 
 
 @dataclass
@@ -89,8 +90,8 @@ def _comparable(value: Any) -> Any:
 def _mark(ours: Any, keras: Any, tolerance: float) -> tuple[str, str]:
     if isinstance(ours, Exception):
         told = f"{type(ours).__name__}: {ours}"
-        if isinstance(keras, Exception):
-            return EQUAL, f"both refuse: {told} | {type(keras).__name__}: {keras}"
+        if isinstance(keras, Exception) and not isinstance(ours, NotImplementedError):
+            return REFUSED, f"both refuse, so that nothing is compared: {told} | {type(keras).__name__}: {keras}"
         return ABSENT, told
     if isinstance(keras, Exception):
         return DIFFERENT, f"Keras raises {type(keras).__name__}: {keras}"

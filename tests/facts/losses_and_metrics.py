@@ -111,6 +111,20 @@ def _all_metrics(made: Any) -> dict[str, tuple[Any, np.ndarray, np.ndarray]]:
         "auc_flat": (made.AUC(num_thresholds=3), flat, chances),
         "auc_thresholds": (made.AUC(thresholds=[0.6, 0.15]), flags, _SOFT),
         "auc_labels": (made.AUC(label_weights=[0.5, 2.0, 0.0]), flags, _SOFT),
+        **{
+            f"auc_each_{curve}_{method}": (
+                made.AUC(curve=curve, summation_method=method, multi_label=True, num_thresholds=9),
+                flags,
+                _SOFT,
+            )
+            for curve, method in (("ROC", "interpolation"), ("PR", "interpolation"), ("PRGAIN", "minoring"))
+        },
+        "auc_each_weighted": (
+            made.AUC(multi_label=True, num_labels=3, label_weights=[0.5, 2.0, 0.0], thresholds=[0.6, 0.15]),
+            flags,
+            _SOFT,
+        ),
+        "auc_each_logits": (made.AUC(multi_label=True, from_logits=True), flags, _LOGITS),
         "auc_logits": (made.AUC(from_logits=True), flags, _LOGITS),
         "f1": (made.F1Score(), ONE_HOT, _SOFT),
         "f1_threshold": (made.F1Score(threshold=0.3, average="macro"), flags, _SOFT),

@@ -222,8 +222,12 @@ def test_the_mask_of_the_states() -> None:
 
 
 def test_a_direct_call_in_training() -> None:
-    """Is refused where something would have to be dropped, and the same as any call elsewhere."""
-    with pytest.raises(NotImplementedError, match="training=True"):
-        regression("RNN", dropout=0.5)(X, training=True)
+    """Drops where there is something to drop, and is the same as any call elsewhere."""
+    for kind in KINDS:
+        for rates in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}):
+            model = regression(kind, **rates)
+            first, second, without = model(X, training=True), model(X, training=True), model(X)
+            assert not np.array_equal(first, second)
+            assert not np.array_equal(first, without)
     model = regression()
     np.testing.assert_array_equal(model(X, training=True), model(X, training=False))

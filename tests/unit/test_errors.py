@@ -353,20 +353,6 @@ def test_nothing_to_predict(program: Program) -> None:
                 program().predict(x, verbose=0, callbacks=callbacks)
 
 
-def test_custom_layers() -> None:
-    """Are refused when they are added."""
-
-    class Mine(tf.keras.layers.Dense):
-        pass
-
-    class Cell(tf.keras.layers.LSTMCell):
-        pass
-
-    for layer in (Mine(2), tf.keras.layers.RNN(Cell(2))):
-        with pytest.raises(NotImplementedError, match=f"{'Mine' if isinstance(layer, Mine) else 'Cell'}.*|Custom"):
-            tf.keras.Sequential([layer])
-
-
 def test_warnings_point_to_the_users_line() -> None:
     """However many constructors lie between."""
     for make in (lambda: tf.keras.layers.LSTM(2, input_shape=(3, 4)), lambda: tf.keras.layers.Dense(2, input_dim=3)):
@@ -417,3 +403,55 @@ def test_hints(program: Callable[..., Any]) -> None:
         fitted(np.zeros((4, 2)), "mse", layers.LSTM(2), class_weight="balanced")
     with pytest.raises(TypeError, match="numbers first"):
         fitted(np.array(["good", "bad", "good", "bad"]), "mse", layers.LSTM(2))
+
+
+def _compiled(**options: Any) -> Any:
+    model = tf.keras.Sequential([tf.keras.Input((2,)), layers.Dense(3)])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **options})
+    return model
+
+
+def _fit(**options: Any) -> Any:
+    x, y = np.ones((4, 2), np.float32), np.eye(4, 3, dtype=np.float32)
+    return _compiled().fit(x, y, **{"verbose": 0, "validation_data": (x, y), **options})
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        *[(lambda value=value: _fit(epochs=value), "epochs") for value in (1.5, "3", None, True)],
+        (lambda: _fit(initial_epoch="1"), "initial_epoch"),
+        *[(lambda value=value: _fit(verbose=value), "verbose") for value in ("loud", None, 1.0)],
+        (lambda: _compiled().predict(np.ones((4, 2)), verbose="loud"), "verbose"),
+        (lambda: _compiled().evaluate(np.ones((4, 2)), np.ones((4, 3)), verbose="loud"), "verbose"),
+        (lambda: _fit(validation_data=None, validation_split="half"), "validation_split"),
+        *[(lambda value=value: _fit(validation_freq=value), "validation_freq") for value in (0, -1, "all")],
+        (lambda: _fit(class_weight={0: "heavy"}), "class_weight"),
+        *[(lambda value=value: _compiled(steps_per_execution=value), "steps_per_execution") for value in (0, "4")],
+        (lambda: _compiled(loss_weights="heavy").fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0), "loss_weights"),
+        (lambda: _compiled().get_layer(index=-2), "index"),
+        (lambda: _compiled().summary(positions=[0.5], print_fn=lambda line: None), "positions"),
+        *[
+            (lambda name=name: tf.keras.optimizers.Adam(**{name: "much"}), name)
+            for name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum")
+        ],
+        (lambda: tf.keras.optimizers.Adam(name=3), "name"),
+        (lambda: tf.keras.optimizers.SGD(ema_overwrite_frequency=-1), "ema_overwrite_frequency"),
+        (lambda: tf.keras.losses.MeanSquaredError(name=3), "name"),
+        (lambda: tf.keras.metrics.MeanSquaredError(name=3.5), "name"),
+        *[
+            (lambda value=value: tf.keras.metrics.BinaryAccuracy(threshold=value), "threshold")
+            for value in (None, "a", 2)
+        ],
+        *[(lambda value=value: tf.keras.metrics.AUC(curve=value), "curve") for value in (3, "roc_curve", None)],
+        (lambda: tf.keras.metrics.AUC(summation_method=3), "summation_method"),
+        (lambda: tf.keras.initializers.GlorotUniform(seed=-1), "seed"),
+        (lambda: tf.keras.metrics.deserialize(3), "config"),
+        (lambda: tf.keras.optimizers.schedules.deserialize("fast"), "config"),
+        (lambda: layers.LSTM(2)([]), "input"),
+    ],
+)
+def test_arguments_of_the_wrong_kind(call: Callable[[], Any], argument: str) -> None:
+    """A ValueError that names the argument, from every corner."""
+    with pytest.raises(ValueError, match=argument):
+        call()

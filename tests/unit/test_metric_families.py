@@ -42,7 +42,6 @@ def test_arguments_out_of_range(make: Callable[[], Any], argument: str) -> None:
 @pytest.mark.parametrize(
     ("make", "argument"),
     [
-        (lambda: metrics.AUC(multi_label=True), "multi_label"),
         (lambda: metrics.SparseTopKCategoricalAccuracy(from_sorted_ids=True), "from_sorted_ids"),
         (lambda: metrics.CosineSimilarity(axis=0), "axis"),
     ],
@@ -60,9 +59,13 @@ def test_arguments_that_the_predictions_lack() -> None:
         (metrics.Precision(top_k=4), "top_k"),
         (metrics.Recall(class_id=3), "class_id"),
         (metrics.AUC(label_weights=[1.0]), "label_weights"),
+        (metrics.AUC(multi_label=True, label_weights=[1.0]), "label_weights"),
+        (metrics.AUC(multi_label=True, num_labels=2), "num_labels"),
     ):
         with pytest.raises(ValueError, match=name):
             metric.update_state(y, y)
+    with pytest.raises(ValueError, match="multi_label"):
+        metrics.AUC(multi_label=True).update_state(y[0], y[0])
     for metric in (metrics.F1Score(), metrics.R2Score()):
         with pytest.raises(ValueError, match="two axes"):
             metric.update_state(y[None], y[None])
@@ -110,3 +113,16 @@ def test_means_are_no_metrics_of_a_model(program: Program) -> None:
     """They take values, not targets and predictions."""
     with pytest.raises(ValueError, match="plain values"):
         program(metrics=[metrics.Mean()])
+
+
+def test_areas_of_each_class_in_a_model() -> None:
+    """Their mean is that of metrics for each class alone; what was seen can be forgotten."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(40, 3)).astype(np.float32), (rng.random((40, 3)) < 0.4).astype(np.float32)
+    model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(3, activation="sigmoid")])
+    weights = np.linspace(0, 2, 40)
+    model.compile(loss="binary_crossentropy", weighted_metrics=[metrics.AUC(multi_label=True, name="auc")])
+    for _ in range(2):
+        told = model.evaluate(x, y, sample_weight=weights, batch_size=16, verbose=0, return_dict=True)["auc"]
+        each = [metrics.AUC()(y[:, i], model(x)[:, i], sample_weight=weights) for i in range(3)]
+        np.testing.assert_allclose(told, np.mean(each), rtol=1e-5)

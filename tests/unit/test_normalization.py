@@ -173,13 +173,14 @@ def test_it_learns(name: str, rng: np.random.Generator) -> None:
     assert losses[0][-1] < 0.5 * losses[0][0]
 
 
-def test_a_call_cannot_be_told_to_train() -> None:
-    """The batch's moments are for `fit`; a frozen layer takes the moving ones in any case."""
+def test_a_frozen_layer_called_in_training() -> None:
+    """Takes the moving moments, as in any call, and leaves them alone."""
     x = np.ones((2, 3), np.float32)
-    with pytest.raises(NotImplementedError, match="training"):
-        layers.BatchNormalization()(x, training=True)
-    model = tf.keras.Sequential([layers.Input((3,)), layers.BatchNormalization()])
-    with pytest.raises(NotImplementedError, match="training"):
-        model(x, training=True)
     frozen = layers.BatchNormalization(trainable=False)
     np.testing.assert_array_equal(frozen(x, training=True), frozen(x))
+    frozen.trainable = True
+    np.testing.assert_allclose(frozen(x, training=True), np.zeros((2, 3)), atol=1e-6)
+    frozen.trainable = False
+    moved = frozen.get_weights()
+    np.testing.assert_array_equal(frozen(x, training=True), frozen(x))
+    np.testing.assert_array_equal(frozen.get_weights(), moved)

@@ -47,4 +47,20 @@ __all__ = [
     "utils",
 ]
 
-__getattr__ = absent(__name__, __all__)
+_FLOAT32 = "Weights and arithmetic are float32."
+
+__getattr__ = absent(
+    __name__,
+    __all__,
+    {
+        "ops": "Use NumPy's functions on arrays, and in a model layers such as `Add`, `Dot` and `Activation`.",
+        "Variable": "Layers make their weights themselves; elsewhere use NumPy arrays.",
+        "random": "Draw with `numpy.random`; `keras.utils.set_random_seed` makes weights and shuffling repeatable.",
+        "mixed_precision": _FLOAT32,
+        "dtype_policies": _FLOAT32,
+        "config": f"{_FLOAT32} `lstm_rs.set_num_threads` says how many threads compute.",
+        "datasets": "Load data with another library, as NumPy arrays.",
+        "wrappers": "Call `fit` and `predict` from an estimator of your own.",
+        "export": "`model.save` writes a file, which this library reads where the model runs.",
+    },
+)

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 SUFFIX = ".safetensors"
@@ -39,17 +39,21 @@ def positive_int(owner: str, **arguments: object) -> int:
     return number
 
 
-def optional_int(owner: str, **arguments: object) -> int | None:
-    """The one argument given, as a Python int or None."""
+def integer(owner: str, **arguments: object) -> int:
+    """The one argument given, as a Python int."""
     ((name, value),) = arguments.items()
-    if value is None:
-        return None
     try:
         if isinstance(value, bool):
             raise TypeError
         return operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
     except TypeError as error:
-        raise ValueError(f"{owner}: `{name}` must be an integer or None. Received: {name}={value!r}") from error
+        raise ValueError(f"{owner}: `{name}` must be an integer. Received: {name}={value!r}") from error
+
+
+def optional_int(owner: str, **arguments: object) -> int | None:
+    """The one argument given, as a Python int or None."""
+    ((_, value),) = arguments.items()
+    return None if value is None else integer(owner, **arguments)
 
 
 def real(owner: str, **arguments: object) -> float:
@@ -66,6 +70,14 @@ def real(owner: str, **arguments: object) -> float:
     return number
 
 
+def text(owner: str, **arguments: object) -> str | None:
+    """The one argument given, a string or None."""
+    ((name, value),) = arguments.items()
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{owner}: `{name}` must be a string or None. Received: {name}={value!r}")
+    return value
+
+
 def unknown(kind: str, name: object, valid: Iterable[str]) -> ValueError:
     """The error for a name that stands for nothing, with the names that do."""
     return ValueError(f"Could not interpret {kind} identifier: {name!r}. Known names: {', '.join(sorted(valid))}")
@@ -78,16 +90,30 @@ def last_axis(owner: str, axis: int) -> int:
     return axis
 
 
-def absent(module: str, names: Iterable[str]) -> Callable[[str], NoReturn]:
-    """A module's `__getattr__`: the error for a name it lacks lists those that it has."""
+def absent(
+    module: str, names: Iterable[str], instead: Mapping[str, str] | None = None, otherwise: str = "It may come later."
+) -> Callable[[str], NoReturn]:
+    """A module's `__getattr__`: the error for a name it lacks says what to use instead, and lists those that it has.
+
+    Args:
+        module: Its name.
+        names: The names that it has.
+        instead: For names that it lacks, what to use.
+        otherwise: What to say of other names.
+    """
     known = ", ".join(sorted(names))
     short = module.removeprefix(f"{_PACKAGE}.")
 
     def refuse(name: str) -> NoReturn:
-        hint = "" if name.startswith("_") else f"; it may come later. There are: {known}"
+        hint = "" if name.startswith("_") else f". {(instead or {}).get(name, otherwise)} There are: {known}"
         raise AttributeError(f"{short} has no {name!r}{hint}", name=name)
 
     return refuse
+
+
+def is_built_in(cls: type) -> bool:
+    """Whether a class is this package's own."""
+    return cls.__module__.partition(".")[0] == _PACKAGE
 
 
 def warn(message: str) -> None:

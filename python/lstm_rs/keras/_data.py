@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_rs.keras._checks import real
 from lstm_rs.keras._types import Array, Shape, Values
 
 _NUMBERS = "biuf"
@@ -230,7 +231,8 @@ def class_weights(y: Values, sparse: bool, class_weight: Mapping[int, float]) ->
         raise ValueError(f"`class_weight` needs one class a sample, or one a step. Received: y.shape={y.shape}")
     # A NaN, where those are skipped, counts nothing in any case.
     classes, which = np.unique(np.nan_to_num(np.round(labels)).astype(np.int64), return_inverse=True)
-    table = np.array([class_weight.get(int(label), 1.0) for label in classes], dtype=np.float32)
+    weights = [real("fit", class_weight=class_weight.get(int(label), 1.0)) for label in classes]
+    table = np.array(weights, dtype=np.float32)
     # Before NumPy 2.0 the inverse is flat.
     return np.ascontiguousarray(table[which].reshape(labels.shape))
 

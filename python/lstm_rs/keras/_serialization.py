@@ -67,6 +67,8 @@ def serialize_value(value: Any) -> Any:
 
 def deserialize(config: Mapping[str, Any], known: Mapping[str, Any], kind: str) -> Any:
     """The object that `serialize` described; `known` maps names to classes or functions."""
+    if not isinstance(config, Mapping):
+        raise ValueError(f"`config` must be a dictionary that describes a {kind}. Received: {config!r}")
     class_name = config.get("class_name")
     if not isinstance(class_name, str):
         raise ValueError(f"The configuration of a {kind} needs a `class_name`. Received: {dict(config)}")

@@ -2,7 +2,7 @@
 
 use lstm_core::Error;
 use lstm_core::layers::{Kind, Shape};
-use lstm_core::network::{Data, Graph, Network, Prediction, Rows};
+use lstm_core::network::{Data, Graph, Mode, Network, Prediction, Rows};
 use lstm_core::simd::Isa;
 use lstm_core::training::{Own, Targets, Trainer, TrainerConfig, WORTH_DEFERRING};
 use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyReadonlyArray1};
@@ -321,6 +321,36 @@ impl Engine {
         }
         let outputs = self.0.read(py, |model| Ok(prediction.map(|done| done.finish(&model.network))))?;
         Ok(to_python(py, outputs.unwrap_or_default()))
+    }
+
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        x: Vec<Array<'_>>,
+        training: Option<bool>,
+        number: u64,
+    ) -> PyResult<Arrays<'py>> {
+        let x: Vec<_> = x.iter().map(Array::data).collect();
+        let mode = match training {
+            None => Mode::AsCalled,
+            Some(false) => Mode::Inference,
+            Some(true) => Mode::Training,
+        };
+        let compute = |network: &Network| {
+            let mut prediction = Prediction::of_call(network, &x, mode, number)?;
+            prediction.step(network, &x)?;
+            Ok::<_, Failure>(prediction)
+        };
+        let outputs = if self.0.peek(py, |model| Ok(model.network.follows(mode)))? {
+            self.0.write(py, |model| {
+                let prediction = compute(&model.network)?;
+                prediction.follow(&mut model.network);
+                Ok(prediction.finish(&model.network))
+            })
+        } else {
+            self.0.read(py, |model| Ok(compute(&model.network)?.finish(&model.network)))
+        };
+        Ok(to_python(py, outputs?))
     }
 
     fn begin_sequences(&self, py: Python<'_>, batch_size: usize) -> PyResult<()> {

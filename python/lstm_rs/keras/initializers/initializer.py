@@ -39,6 +39,8 @@ class RandomInitializer(Initializer):
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = optional_int(type(self).__name__, seed=seed)
+        if self.seed is not None and self.seed < 0:
+            raise ValueError(f"{type(self).__name__}: `seed` must be at least 0 or None. Received: seed={seed!r}")
         self._drawn_seed: int | None = None
 
     def _call_seed(self) -> int:

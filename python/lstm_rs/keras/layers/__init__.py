@@ -200,4 +200,20 @@ __all__ = [
     "subtract",
 ]
 
-__getattr__ = absent(__name__, __all__)
+_ATTENTION = "Weigh the steps with `Dense`, `Softmax(axis=1)` and `Dot(axes=1)`."
+
+__getattr__ = absent(
+    __name__,
+    __all__,
+    {
+        "Lambda": "Layers are computed in Rust and cannot run Python: combine those that there are, such as "
+        "`Activation`, `Rescaling`, `Reshape` and `Multiply`, or compute on the arrays before the model.",
+        "Attention": _ATTENTION,
+        "AdditiveAttention": _ATTENTION,
+        "MultiHeadAttention": _ATTENTION,
+        "CuDNNLSTM": "Use `LSTM`.",
+        "CuDNNGRU": "Use `GRU`.",
+        "AbstractRNNCell": "Cells are computed in Rust: use `LSTMCell`, `GRUCell` or `SimpleRNNCell`.",
+        "Wrapper": "Layers are computed in Rust: use `Bidirectional` or `TimeDistributed`.",
+    },
+)

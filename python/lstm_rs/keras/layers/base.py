@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import warn
+from lstm_rs.keras._checks import is_built_in, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -60,8 +60,25 @@ class Layer(Described):
     """Whether the layer's second axis is time, of any length."""
     takes_states: ClassVar[bool] = False
     """Whether the layer may be called with the states to start from, behind its input or as `initial_state`."""
+    takes_mask: ClassVar[bool] = False
+    """Whether the layer may be called with a `mask`, in the place of its input's."""
     stateful: bool = False
     """Whether the layer goes on from the states in which the batch before left its sequences."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A layer of this package.
+
+        Raises:
+            NotImplementedError: for a class that was derived from one.
+        """
+        if not is_built_in(cls):
+            raise NotImplementedError(
+                f"{cls.__name__}: layers of your own, subclasses of keras.layers.Layer, are not supported: the engine "
+                "cannot run a `call` written in Python. Combine the layers that there are with "
+                "keras.Model(inputs, outputs), or compute on the arrays before and after the model. Losses, metrics "
+                "and callbacks may be written in Python."
+            )
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -92,6 +109,8 @@ class Layer(Described):
         self.calls: list[Call] = []
         self._network: weakref.ref[Network] | None = None
         self.alone: Alone | None = None
+        self.draws = 0
+        """How often the layer was called on arrays as in training: each call draws anew."""
         self.holder: Layer | None = None
         """The layer with whose weights this one's lie, if it is inside one."""
         self.states_home: Network | None = None
@@ -118,6 +137,11 @@ class Layer(Described):
         yield self
         for part in self.parts:
             yield from part.walk()
+
+    @property
+    def first_place(self) -> WeightSlice | None:
+        """Where the weights lie that the layer has, or starts from: those of a cell that was called before."""
+        return self.place
 
     @property
     def trains(self) -> bool:
@@ -289,33 +313,45 @@ class Layer(Described):
         Args:
             inputs: A symbolic tensor or an array-like; a list of them for a layer with several inputs.
             initial_state: Of a recurrent layer: what its states start from, a list as `return_state` gives them.
-            mask: Not supported: masks come from `Embedding(mask_zero=True)` and `Masking`.
-            training: Not supported where it would change anything: a model drops in training and only there.
+            mask: Of a layer that reads masks: which steps count, (batch, time), instead of the mask that comes with the
+                input. A recurrent layer called with `initial_state` goes by no other mask.
+            training: Whether to drop values, add noise and normalise by the batch as training does. On symbolic
+                tensors it counts, as in Keras, where the model is called without `training`: `fit` computes every layer
+                as in training, `predict` and `evaluate` none. Default: False.
 
         Returns:
             A symbolic tensor or a float32 array; a list of them for several outputs.
+
+        Raises:
+            TypeError: for a `mask` where the layer reads none.
+            ValueError: for an `initial_state` where the layer has no states, and a `mask` of another shape.
         """
-        if mask is not None:
-            raise NotImplementedError(
-                f"Layer '{self.name}': the argument `mask` of a call is not supported. Use `Masking` or "
-                "`Embedding(mask_zero=True)` before it."
-            )
-        if training is not None and self.differs_in_training:
-            raise NotImplementedError(
-                f"Layer '{self.name}': the argument `training` of a call is not supported for a layer that computes "
-                "something else in training. It does so in `fit` and `train_on_batch`, and nowhere else."
+        if mask is not None and not self.takes_mask:
+            raise TypeError(
+                f"Layer '{self.name}': calling a {type(self).__name__} takes no argument `mask`. Give it to the layers "
+                "that read one, such as `LSTM`, or put `Masking` or `Embedding(mask_zero=True)` before the layer."
             )
         if initial_state is not None and not self.takes_states:
             raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")
-        if self.merges:
-            _check_list(inputs, self.name)
-        states = {} if initial_state is None else {"initial_state": initial_state}
-        if not any(tensors_in((inputs, initial_state))):
+        if self.merges and (not isinstance(inputs, (list, tuple)) or not inputs):
+            raise ValueError(f"Layer '{self.name}' must be called on a list of inputs. Received: {inputs!r}")
+        symbolic = [isinstance(item, KerasTensor) for item in _items((inputs, initial_state, mask))]
+        if any(symbolic) and not all(symbolic):
+            raise NotImplementedError(
+                f"Layer '{self.name}': symbolic tensors and arrays in one call are not supported. Make each array an "
+                "`Input` of the model, too."
+            )
+        if not any(symbolic):
             from lstm_rs.keras.layers.eager import compute
 
-            arrays = compute(self, inputs, initial_state)
+            draws = bool(training) and self.differs_in_training
+            self.draws += draws
+            arrays = compute(self, inputs, initial_state, mask, self.draws if draws else None)
             return self.packed(arrays) if len(arrays) > 1 else arrays[0]
-        outputs = self.called((inputs,), states)
+        if mask is not None:
+            _check_mask(mask, inputs, self.name)
+        given = {"initial_state": initial_state, "mask": mask, "training": training}
+        outputs = self.called((inputs,), {name: value for name, value in given.items() if value is not None})
         return self.packed(outputs) if len(outputs) > 1 else outputs[0]
 
     def packed(self, outputs: list[Any]) -> Any:
@@ -359,11 +395,27 @@ class SameShape(Layer):
         return input_shape
 
 
-def _check_list(inputs: Any, name: str) -> None:
-    if not isinstance(inputs, (list, tuple)) or not inputs:
-        raise ValueError(f"Layer '{name}' must be called on a list of inputs. Received: {inputs!r}")
-    if len({isinstance(item, KerasTensor) for item in inputs}) > 1:
-        raise NotImplementedError(f"Layer '{name}': symbolic tensors and arrays in one list are not supported yet.")
+def _items(value: Any) -> Iterator[Any]:
+    """Tensors, and what else stands in lists and tuples and is not None; lists of numbers are one such thing."""
+    if isinstance(value, (list, tuple)) and any(_is_tensor_like(item) for item in value):
+        for item in value:
+            yield from _items(item)
+    elif value is not None:
+        yield value
+
+
+def _is_tensor_like(value: Any) -> bool:
+    return value is None or hasattr(value, "shape") or isinstance(value, (list, tuple))
+
+
+def _check_mask(mask: Any, inputs: Any, name: str) -> None:
+    expected = next(tensors_in(inputs)).shape[:-1]
+    pairs = zip(mask.shape, expected, strict=False)
+    if mask.ndim != len(expected) or any(a is not None and b is not None and a != b for a, b in pairs):
+        raise ValueError(
+            f"Layer '{name}': the `mask` must have the shape of the input without its last axis, {expected}. "
+            f"Received: mask.shape={mask.shape}"
+        )
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:

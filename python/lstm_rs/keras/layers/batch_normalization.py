@@ -54,6 +54,7 @@ class BatchNormalization(Layer):
     As `keras.layers.BatchNormalization`.
     """
 
+    takes_mask = True
     _arguments: ClassVar[tuple[str, ...]] = (
         "axis",
         "momentum",

@@ -27,7 +27,8 @@ class Bidirectional(Stateful):
     the backward layer is for the first step of the sequence.
     With the layer's `return_state` a list of the output or outputs, the forward layer's last states and the backward
     layer's. Called with `initial_state`, the states of the forward layer and those of the backward layer in one list,
-    both start from these; as in Keras every step counts then, and the outputs keep the mask.
+    both start from these; as in Keras every step counts then unless the call itself names a `mask`, and the outputs
+    keep the mask.
     With the layer's `stateful` both layers go on from the batch before.
     Weights: the forward layer's, then the backward layer's.
     A masked step gives zeros with `return_sequences`, whatever `zero_output_for_mask` says.
@@ -54,6 +55,7 @@ class Bidirectional(Stateful):
 
     reads_time = True
     takes_states = True
+    takes_mask = True
     _arguments: ClassVar[tuple[str, ...]] = ("merge_mode",)
 
     def __init__(

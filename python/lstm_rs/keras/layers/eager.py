@@ -22,15 +22,16 @@ class Alone:
     Args:
         layer: The layer; its weights are drawn where it has none yet.
         shapes: The shapes of its inputs, batch axis first; None where a size may vary.
+        masked: Whether the last of these is a mask that the layer is called with. Default False.
     """
 
-    def __init__(self, layer: Layer, shapes: list[Shape]) -> None:
-        self.shapes = shapes
+    def __init__(self, layer: Layer, shapes: list[Shape], masked: bool = False) -> None:
+        self.made_for = _described(layer, shapes, masked)
         entries = [
             InputLayer(batch_shape=shape, name=f"{layer.name}_input_{number}") for number, shape in enumerate(shapes)
         ]
         inputs = [entry.calls[0].outputs[0] for entry in entries]
-        call = Call(layer, (inputs,))
+        call = Call(layer, (inputs[:-1],), {"mask": inputs[-1]}) if masked else Call(layer, (inputs,))
         layer.fill_outputs(call)
         graph = Graph(inputs, call.outputs)
         self.network = Network(graph.for_engine(layer.name), [layer], shapes, next_seed())
@@ -42,18 +43,41 @@ class Alone:
                 layer.states_home.is_shared = True
 
 
-def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> list[Any]:
-    """What a layer gives for arrays, its outputs one after another."""
+def _described(layer: Layer, shapes: list[Shape], masked: bool) -> tuple[Any, ...]:
+    """What an engine of its own depends on."""
+    return (shapes, masked, layer.trains)
+
+
+def compute(
+    layer: Layer, inputs: Any, initial_state: Any = None, mask: Any = None, draw: int | None = None
+) -> list[Any]:
+    """What a layer gives for arrays, its outputs one after another.
+
+    With `draw` it computes as in training; calls draw differently where this number differs.
+    """
     several = layer.merges or (
-        layer.takes_states and isinstance(inputs, (list, tuple)) and all(np.ndim(item) >= 2 for item in inputs)
+        layer.takes_states
+        and isinstance(inputs, (list, tuple))
+        and len(inputs) > 0
+        and all(hasattr(item, "shape") and np.ndim(item) >= 2 for item in inputs)
     )
-    given = list(inputs) if several else [inputs]
-    given += [] if initial_state is None else _states(initial_state)
-    arrays = [_data.as_array(array, "inputs") for array in given]
+    given = [("inputs", item) for item in (inputs if several else [inputs])]
+    given += [] if initial_state is None else [("initial_state", state) for state in _states(initial_state)]
+    arrays = [_data.as_array(item, name) for name, item in given]
+    for (name, _), array in zip(given, arrays, strict=True):
+        if len(array) != len(arrays[0]):
+            raise ValueError(
+                f"Layer '{layer.name}': `{name}` holds an array of {len(array)} samples where the first input has "
+                f"{len(arrays[0])}."
+            )
     shapes = [_relaxed(layer, array.shape) for array in arrays]
+    masked = mask is not None
+    if masked:
+        arrays.append(_counting(mask, arrays[0].shape, layer.name))
+        shapes.append(shapes[0][:-1])
     alone = layer.alone
-    if alone is None or alone.shapes != shapes:
-        alone = layer.alone = Alone(layer, shapes)
+    if alone is None or alone.made_for != _described(layer, shapes, masked):
+        alone = layer.alone = Alone(layer, shapes, masked)
         alone.network.begin(len(arrays[0]))
     alone.network.fetch()
     engine = alone.network.engine
@@ -61,7 +85,25 @@ def compute(layer: Layer, inputs: Any, initial_state: Any = None) -> list[Any]:
         _data.as_ids(array, "inputs", f"Layer '{layer.name}'") if dtype == "int32" else _data.as_floats(array, "inputs")
         for array, dtype in zip(arrays, engine.input_dtypes, strict=True)
     ]
+    if draw is not None:
+        version = engine.version
+        outputs = engine.call(values, True, draw)
+        if engine.version != version:
+            # Weights followed the data.
+            alone.network.claim()
+        return outputs
     return engine.predict(values, max(len(arrays[0]), 1), None)
+
+
+def _counting(mask: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Which steps count, True or False for each."""
+    given = _data.as_array(mask, "mask")
+    if given.shape != shape[:-1]:
+        raise ValueError(
+            f"Layer '{name}': the `mask` must have the shape of the input without its last axis, {shape[:-1]}. "
+            f"Received: mask.shape={given.shape}"
+        )
+    return given != 0
 
 
 def _states(given: Any) -> list[Any]:

@@ -42,8 +42,8 @@ class Network:
         values = self.engine.get_weights()
         given = False
         for layer, place in self._places.items():
-            if layer.place is not None:
-                kept = layer.place.get()
+            if layer.first_place is not None:
+                kept = layer.first_place.get()
                 if [v.shape for v in kept] != [v.shape for v in values[place.start : place.stop]]:
                     raise ValueError(f"Layer '{layer.name}' was built for another input shape than it is given here.")
                 values[place.start : place.stop] = kept
@@ -103,6 +103,8 @@ class Network:
 def _check_holders(layers: Sequence[Layer]) -> None:
     """Refuses a layer inside another one that has its weights elsewhere: only whole layers are shared."""
     for layer in layers:
+        if layer.place is None and layer.first_place is not None:
+            continue
         for part in layer.walk():
             if part.place is not None and part.holder is not (None if part is layer else layer):
                 raise NotImplementedError(

@@ -50,6 +50,8 @@ class GlobalAveragePooling1D(GlobalPooling1D):
     As `keras.layers.GlobalAveragePooling1D`.
     """
 
+    takes_mask = True
+
 
 class GlobalMaxPooling1D(GlobalPooling1D):
     """The largest value over time: y[b, f] = max_t x[b, t, f].

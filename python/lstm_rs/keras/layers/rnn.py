@@ -10,6 +10,7 @@ import numpy as np
 from lstm_rs.keras import _serialization, activations, constraints, initializers, regularizers
 from lstm_rs.keras._checks import optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.layers.any_cell import AnyCell
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.stateful import Stateful
 from lstm_rs.keras.layers.tensor import KerasTensor
@@ -28,8 +29,8 @@ def zero_states(sizes: Sequence[Any], batch_size: int | None) -> list[Any]:
     ]
 
 
-class Cell(Layer):
-    """A layer that computes one step of a recurrence; `RNN` applies it along time. Here is what every cell has."""
+class Cell(AnyCell):
+    """One cell. Here is what every one has."""
 
     _drops_all: ClassVar[bool] = False
     """Whether a rate of 1 drops everything, as Keras has it, and not nothing."""
@@ -128,7 +129,7 @@ class RNN(Stateful):
     with `return_state` a list of that and the last states, (batch, units) each; of several cells a list for each cell.
     Called with `initial_state=[...]`, or on a list of the input and the states, the layer starts from these states.
     A masked step repeats the output before it and leaves the states alone. With `initial_state`, as in Keras, every
-    step counts, and the outputs keep the mask.
+    step counts unless the call itself names a `mask`, and the outputs keep the mask.
 
     Args:
         cell: An `LSTMCell`, a `GRUCell` or a `SimpleRNNCell`; or several, in a list or in `StackedRNNCells`, of which
@@ -155,6 +156,7 @@ class RNN(Stateful):
 
     reads_time = True
     takes_states = True
+    takes_mask = True
     _arguments: ClassVar[tuple[str, ...]] = (
         "return_sequences",
         "return_state",
@@ -196,6 +198,12 @@ class RNN(Stateful):
         """The cell."""
         return (self.cell,)
 
+    @property
+    def first_place(self) -> WeightSlice | None:
+        """As every layer's; where the cell was called before, its weights."""
+        place: WeightSlice | None = self.cell.place if self.place is None and self.cell.holder is None else self.place
+        return place
+
     def adopted(self, place: WeightSlice, shape: Any) -> None:
         """Hands the weights on to the cell, whose input is one step."""
         super().adopted(place, shape)
@@ -203,6 +211,10 @@ class RNN(Stateful):
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list."""
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"Layer '{self.name}' expects an input of shape (batch, time, features). Received: {tuple(input_shape)}"
+            )
         batch, time = input_shape[0], input_shape[1]
         size = self.cell.output_size
         output = (batch, time, size) if self.return_sequences else (batch, size)

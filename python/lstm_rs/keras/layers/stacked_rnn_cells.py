@@ -7,12 +7,13 @@ from typing import Any
 
 from lstm_rs.keras import _serialization
 from lstm_rs.keras._types import Array, Config
+from lstm_rs.keras.layers.any_cell import AnyCell
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.rnn import Cell
 from lstm_rs.keras.layers.weight import WeightSlice
 
 
-class StackedRNNCells(Layer):
+class StackedRNNCells(AnyCell):
     """Cells of which each reads the output of the one before, for `RNN`: `RNN([cell, cell])` makes one.
 
         h1[t], states1 = cell1(x[t], states1), h2[t], states2 = cell2(h1[t], states2), ...

@@ -35,6 +35,8 @@ class TimeDistributed(Layer):
     As `keras.layers.TimeDistributed`.
     """
 
+    takes_mask = True
+
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         from lstm_rs.keras.layers.stacked_rnn_cells import StackedRNNCells
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from lstm_rs.keras._checks import text
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._serialization import Described
 
@@ -56,7 +57,7 @@ class Loss(Described):
             raise NotImplementedError(f"{type(self).__name__}: reduction={reduction!r} is not supported yet.")
         if reduction not in _REDUCTIONS:
             raise ValueError(f"Invalid `reduction`: {reduction!r}. Choose one of {', '.join(_REDUCTIONS)}.")
-        self.name = name or snake_case(type(self).__name__)
+        self.name = text(type(self).__name__, name=name) or snake_case(type(self).__name__)
         self.reduction = reduction
         self.dtype = "float32"
 

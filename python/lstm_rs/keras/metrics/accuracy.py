@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras._checks import not_yet, positive_int, real
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
@@ -47,7 +47,7 @@ class BinaryAccuracy(EngineMetric):
     by_element: ClassVar[bool] = True
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
-        if threshold is not None and (threshold <= 0 or threshold >= 1):
+        if threshold is None or not 0 < real("BinaryAccuracy", threshold=threshold) < 1:
             raise ValueError(f"`threshold` must lie between 0 and 1. Received: threshold={threshold}")
         super().__init__(dtype, name)
         self.threshold = threshold

@@ -5,10 +5,12 @@ All classes are counted together, each an element of the last axis. As in Keras,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import not_yet, optional_int, positive_int, real
+import numpy as np
+
+from lstm_rs.keras._checks import optional_int, positive_int, real
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
@@ -326,13 +328,16 @@ class AUC(EngineMetric):
         name: By default the class name in snake case, numbered.
         dtype: Accepted as in Keras.
         thresholds: Numbers in [0, 1] to use between 0 and 1 instead of `num_thresholds`. Default None.
-        multi_label: Not supported yet: all elements are counted together.
-        num_labels: Only for `multi_label`.
-        label_weights: A weight for each class. Default None.
+        multi_label: Whether each class, an entry of the last axis, has an area of its own; the metric is their mean.
+            Default False: all elements are counted together.
+        num_labels: With `multi_label`, how many classes there are. Default None: as many as the predictions have.
+        label_weights: A weight for each class: of its elements, or with `multi_label` of its area in the mean. Default
+            None.
         from_logits: Whether predictions go through a sigmoid first. Default False.
 
     Raises:
-        ValueError: for an unknown curve or method, or fewer than two thresholds.
+        ValueError: for an unknown curve or method, fewer than two thresholds, `num_labels` without `multi_label`; on
+            use, for predictions of another number of classes or, with `multi_label`, without an axis of classes.
 
     >>> import lstm_rs as tf
     >>> round(tf.keras.metrics.AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9]), 4)
@@ -369,8 +374,7 @@ class AUC(EngineMetric):
         from_logits: bool = False,
     ) -> None:
         super().__init__(dtype, name)
-        not_yet("AUC", multi_label=multi_label)
-        if num_labels is not None:
+        if num_labels is not None and not multi_label:
             raise ValueError(f"AUC: `num_labels` is only for `multi_label`. Received: num_labels={num_labels}")
         self.num_thresholds = positive_int("AUC", num_thresholds=num_thresholds)
         self.thresholds = None if thresholds is None else sorted(thresholds)
@@ -380,19 +384,24 @@ class AUC(EngineMetric):
             self.num_thresholds = len(self.thresholds) + 2
         if self.num_thresholds < 2:
             raise ValueError(f"AUC: `num_thresholds` must be at least 2. Received: {num_thresholds=}")
-        self.curve = _one_of("curve", curve, ("PR", "ROC", "PRGAIN"), (curve.lower(), curve.upper()))
-        self.summation_method = _one_of(
-            "summation_method",
-            summation_method,
-            ("interpolation", "majoring", "minoring"),
-            (summation_method.lower(), summation_method.capitalize()),
-        )
-        self.multi_label = False
-        self.num_labels = None
+        self.curve = _one_of("curve", curve, ("PR", "ROC", "PRGAIN"), str.upper)
+        methods = ("interpolation", "majoring", "minoring")
+        self.summation_method = _one_of("summation_method", summation_method, methods, str.capitalize)
+        self.multi_label = bool(multi_label)
+        self.num_labels = None if num_labels is None else positive_int("AUC", num_labels=num_labels)
         self.label_weights = (
             None if label_weights is None else [real("AUC", label_weights=weight) for weight in label_weights]
         )
         self.from_logits = bool(from_logits)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """As every metric's."""
+        if self.multi_label and np.ndim(y_pred) != 2:
+            raise ValueError(
+                f"AUC: with `multi_label` the predictions must have the shape (samples, classes). "
+                f"Received: y_pred.shape={np.shape(y_pred)}"
+            )
+        super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
@@ -400,10 +409,10 @@ class AUC(EngineMetric):
         return {**super().get_config(), **given}
 
 
-def _one_of(argument: str, value: str, known: tuple[str, ...], spellings: tuple[str, str]) -> str:
-    """A name, which may be written in either of two spellings."""
+def _one_of(argument: str, value: object, known: tuple[str, ...], other: Callable[[str], str]) -> str:
+    """A name, which may be written in small letters or as the `other` spelling is."""
     for name in known:
-        if value in spellings and value.lower() == name.lower():
+        if value in (name.lower(), other(name)):
             return name
     raise ValueError(f"AUC: `{argument}` must be one of {', '.join(known)}. Received: {argument}={value!r}")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import losses, metrics, optimizers
+from lstm_rs.keras._checks import real
 from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.losses.engine_loss import EngineLoss
@@ -74,7 +75,7 @@ class Compiled:
         return Resolved(
             self.optimizer,
             [_loss(identifier, *shape) for identifier, shape in zip(given, shapes, strict=True)],
-            [1.0 if weight is None else float(weight) for weight in weights],
+            [1.0 if weight is None else real("compile", loss_weights=weight) for weight in weights],
             plain,
             weighted,
             outputs,

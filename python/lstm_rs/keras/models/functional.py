@@ -58,6 +58,7 @@ class Functional(Model):
             raise ValueError("`inputs` names one tensor twice.")
         self._graph = Graph(entries, _symbolic("outputs", outputs))
         self._init_model(name, trainable)
+        self._calls_train = any(call.kwargs.get("training") for call in self._graph.calls)
         self._check_names()
         self._output_names = _unique([tensor.layer.name for tensor in self._graph.outputs])
         self._rebuild()
@@ -147,14 +148,17 @@ class Functional(Model):
         read = [tensor for call in self._graph.calls_of(layer) for tensor in call.inputs]
         return ["{}[{}][{}]".format(*self._graph.history(tensor)) for tensor in read]
 
-    def on_tensors(self, inputs: Any) -> Any:
-        """The model's layers called on other symbolic tensors."""
+    def on_tensors(self, inputs: Any, training: bool | None = None) -> Any:
+        """The model's layers called on other symbolic tensors, with `training` where it is not None."""
         given = list(tensors_in(inputs))
         if len(given) != len(self._graph.inputs):
             raise ValueError(f"Model '{self.name}' has {len(self._graph.inputs)} inputs. Received: {inputs!r}")
         replacements = dict(zip(self._graph.inputs, given, strict=True))
         for call in self._graph.calls:
-            outputs = call.layer.called(replaced(call.args, replacements), replaced(call.kwargs, replacements))
+            kwargs = replaced(call.kwargs, replacements)
+            if training is not None:
+                kwargs = {**kwargs, "training": training}
+            outputs = call.layer.called(replaced(call.args, replacements), kwargs)
             replacements.update(zip(call.outputs, outputs, strict=True))
         return replaced(self._outputs_struct, replacements)
 

@@ -53,6 +53,10 @@ class Model(Trainer):
         self._trainable = bool(trainable)
         self._network: Network | None = None
         self._built_trainable: list[bool] | None = None
+        self._calls_train = False
+        """Whether the model's description calls a layer with `training=True`."""
+        self._draws = 0
+        """How often the model was called as in training."""
 
     @property
     def trainable(self) -> bool:
@@ -161,8 +165,8 @@ class Model(Trainer):
         """What targets must look like."""
         raise NotImplementedError
 
-    def on_tensors(self, inputs: Any) -> Any:
-        """The model's layers called on symbolic tensors."""
+    def on_tensors(self, inputs: Any, training: bool | None = None) -> Any:
+        """The model's layers called on symbolic tensors, with `training` where it is not None."""
         raise NotImplementedError
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -170,23 +174,38 @@ class Model(Trainer):
 
         Args:
             inputs: An array-like or a symbolic tensor; a list or dictionary of them for several inputs.
-            training: Whether to drop values, add noise and normalise by the batch as training does. True is not
-                supported yet where a layer does so, and changes nothing elsewhere.
-            mask: Not supported yet.
+            training: Whether all layers drop values, add noise and normalise by the batch as training does, the moving
+                mean and variance following the batch. Each call draws anew. Default: those layers that were called with
+                `training=True` when the model was described.
+            mask: Not supported yet: call the layers that read masks with one, and make it an input of the model.
 
         Returns:
             A float32 array, or what `predict` returns for several outputs; on symbolic tensors one or several of them.
+
+        >>> import numpy as np
+        >>> import lstm_rs as tf
+        >>> model = tf.keras.Sequential([tf.keras.Input((1000,)), tf.keras.layers.Dropout(0.5)])
+        >>> x = np.ones((1, 1000))
+        >>> [float(np.round((y == 0).mean(), 1)) for y in (model(x), model(x, training=True))]
+        [0.0, 0.5]
         """
-        if training:
-            for layer in self.layers:
-                if layer.differs_in_training:
-                    raise NotImplementedError(
-                        f"Layer '{layer.name}' computes something else in training: a call with training=True is not "
-                        "supported yet, train with `fit` or `train_on_batch`."
-                    )
         if mask is not None:
-            raise NotImplementedError("The argument `mask` is not supported yet.")
-        return self.on_tensors(inputs) if any(tensors_in(inputs)) else self.predict_on_batch(inputs)
+            raise NotImplementedError(
+                "The argument `mask` of a model's call is not supported yet: call the layers that read masks with one, "
+                "and make it an `Input` of the model."
+            )
+        if any(tensors_in(inputs)):
+            return self.on_tensors(inputs, training)
+        if training is None:
+            differs = self._calls_train
+        else:
+            differs = bool(training) and any(layer.differs_in_training for layer in self.layers)
+        if not differs:
+            return self.predict_on_batch(inputs)
+        # Moving statistics change.
+        engine = self._to_train(inputs)
+        self._draws += 1
+        return self.pack(engine.call(self._as_inputs(self._input_parts(inputs)), training, self._draws))
 
     def stream(self, batch_size: int = 1) -> Stream:
         """An object that takes sequences one time step at a time and remembers where they are. Keras has no such thing.
@@ -308,7 +327,7 @@ class Model(Trainer):
         if (name is None) == (index is None):
             raise ValueError(f"Give one of a layer's name and its index. Received: name={name}, index={index}")
         if index is not None:
-            if len(self.layers) <= index:
+            if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"There is no layer at index {index}, the model has {len(self.layers)} layers.")
             return self.layers[index]
         for layer in self.layers:

@@ -84,12 +84,6 @@ class Sequential(Model):
             raise ValueError(
                 f"Only layers can be added to a Sequential model. Received: {layer!r} (of type {type(layer).__name__})"
             )
-        for part in layer.walk():
-            if type(part) not in layers.BY_NAME.values():
-                raise NotImplementedError(
-                    f"Custom layers, subclasses of Layer, are not supported. Received: {part!r}. "
-                    f"Layers: {', '.join(layers.BY_NAME)}"
-                )
         if isinstance(layer, InputLayer):
             if self._input_layer is not None or self._layers:
                 raise ValueError(
@@ -182,10 +176,10 @@ class Sequential(Model):
         """What targets must look like."""
         return [OutputSpec(self._layers[-1].name, shapes[0])]
 
-    def on_tensors(self, inputs: Any) -> Any:
-        """The model's layers called on a symbolic tensor."""
+    def on_tensors(self, inputs: Any, training: bool | None = None) -> Any:
+        """The model's layers called on a symbolic tensor, with `training` where it is not None."""
         for layer in self._layers:
-            inputs = layer(inputs)
+            inputs = layer(inputs, training=training)
         return inputs
 
     @property

@@ -58,6 +58,8 @@ def print_summary(
     width = line_length or min(width, shutil.get_terminal_size().columns - 4)
     table = Table(width=width, show_lines=True)
     edge = 0
+    if len(positions) != len(header):
+        raise ValueError(f"`positions` must have an entry for each of the {len(header)} columns. Received: {positions}")
     for (title, justify), position in zip(header, positions, strict=True):
         column = int(position * width) - edge
         if column < 4:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
-from lstm_rs.keras._checks import warn
+from lstm_rs.keras._checks import integer, positive_int, real, warn
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._types import Array, Config, Logs, Values
 from lstm_rs.keras.callbacks import CallbackList, History
@@ -147,7 +147,7 @@ class Trainer:
         """
         settings = {
             "run_eagerly": bool(run_eagerly),
-            "steps_per_execution": steps_per_execution,
+            "steps_per_execution": positive_int("compile", steps_per_execution=steps_per_execution),
             "jit_compile": jit_compile is True,
         }
         compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings, bool(skip_nan))
@@ -254,6 +254,9 @@ class Trainer:
             TypeError: for data that are no numbers.
         """
         self._assert_compiled()
+        _check_verbose(verbose)
+        epochs, initial_epoch = integer("fit", epochs=epochs), integer("fit", initial_epoch=initial_epoch)
+        validation_split = real("fit", validation_split=validation_split or 0.0)
         source = source_of(
             x,
             bool(shuffle),
@@ -364,6 +367,7 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
+        _check_verbose(verbose)
         source = source_of(x, y=y, sample_weight=sample_weight)
         engine = self._to_read(x if source is None else self._example(source))
         feed = self._feed(engine, source or self._parts(x, y, sample_weight), batch_size, steps, "steps")
@@ -406,6 +410,7 @@ class Trainer:
         Raises:
             ValueError: for a wrong shape.
         """
+        _check_verbose(verbose)
         source = source_of(x)
         engine = self._to_read(x if source is None else self._example(source))
         check_steps(steps, "steps")
@@ -679,10 +684,15 @@ class Trainer:
 
 
 def _check_frequency(frequency: Any) -> None:
-    if not isinstance(frequency, (int, list, tuple, set)):
+    if not isinstance(frequency, (int, list, tuple, set)) or (isinstance(frequency, int) and frequency < 1):
         raise ValueError(
-            f"`validation_freq` must be an integer or a list of epochs. Received: validation_freq={frequency!r}"
+            f"`validation_freq` must be a positive integer or a list of epochs. Received: validation_freq={frequency!r}"
         )
+
+
+def _check_verbose(verbose: Any) -> None:
+    if verbose != "auto" and not hasattr(verbose, "__index__"):
+        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

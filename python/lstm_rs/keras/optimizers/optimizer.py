@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar
 import numpy as np
 
 from lstm_rs._engine import Engine
-from lstm_rs.keras._checks import optional_int, real
+from lstm_rs.keras._checks import optional_int, real, text
 from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Config
@@ -134,14 +134,18 @@ class Optimizer(Described):
                 f"Received: gradient_accumulation_steps={gradient_accumulation_steps}"
             )
         frequency = optional_int(cls, ema_overwrite_frequency=ema_overwrite_frequency)
-        if use_ema and not 0 <= real(cls, ema_momentum=ema_momentum) <= 1:
+        limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        for argument, value in {"weight_decay": weight_decay, **limits}.items():
+            if value is not None:
+                real(cls, **{argument: value})
+        if not 0 <= real(cls, ema_momentum=ema_momentum) <= 1 and use_ema:
             raise ValueError(f"{cls}: `ema_momentum` must lie in [0, 1]. Received: ema_momentum={ema_momentum}")
-        if use_ema and frequency is not None and frequency < 0:
+        if frequency is not None and frequency < 0:
             raise ValueError(
                 f"{cls}: `ema_overwrite_frequency` must be a positive integer or None. "
                 f"Received: ema_overwrite_frequency={ema_overwrite_frequency}"
             )
-        if sum(argument is not None for argument in (clipnorm, clipvalue, global_clipnorm)) > 1:
+        if sum(limit is not None for limit in limits.values()) > 1:
             raise ValueError(
                 "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
                 f"Received: clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
@@ -162,7 +166,7 @@ class Optimizer(Described):
         self.ema_overwrite_frequency = frequency
         self.loss_scale_factor = None if loss_scale_factor is None else real(cls, loss_scale_factor=loss_scale_factor)
         self.gradient_accumulation_steps = steps
-        self.name = name or auto_name(cls)
+        self.name = text(cls, name=name) or auto_name(cls)
 
     def _checked_rate(self, value: Any) -> float:
         # The engine holds it in float32; what is read is what is used.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Ignored, read};
-use super::recurrence::{Given, Recurrence, RecurrenceCache, mask_of};
+use super::recurrence::{Given, Recurrence, RecurrenceCache};
 use super::rnn::recurrence;
 use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight};
 use crate::error::{Error, Result};
@@ -196,6 +196,11 @@ impl Layer for Bidirectional {
         }
     }
 
+    /// As in Keras, those that come with the input where it is called with initial states.
+    fn ignores_masks(&self, inputs: usize) -> bool {
+        inputs > 1
+    }
+
     fn takes_dictionary(&self) -> bool {
         self.halves.iter().all(Recurrence::takes_dictionary)
     }
@@ -233,7 +238,7 @@ impl Layer for Bidirectional {
         let given = [0, 1].map(|half| Given {
             isa: call.isa,
             x: call.input(0),
-            mask: mask_of(call.mask, call.inputs),
+            mask: call.mask,
             initial: [initial(firsts[half]), initial(firsts[half] + 1).filter(|_| self.halves[half].state_count() > 1)],
             resume: call.resume,
             training: call.training,

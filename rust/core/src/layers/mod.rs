@@ -196,7 +196,7 @@ pub struct Forward<'a> {
     pub masks: Masks<'a>,
     /// The mask to fill, for a layer that creates one.
     pub new_mask: Option<&'a mut Vec<u8>>,
-    /// Whether a backward pass follows.
+    /// Whether to compute as a training step does, and keep what a backward pass needs.
     pub training: bool,
     /// Whether to go on from the states in which the last call left its sequences.
     pub resume: bool,
@@ -278,6 +278,11 @@ pub trait Layer: Send + Sync + 'static {
     /// What it does with masks.
     fn mask_rule(&self) -> MaskRule {
         MaskRule::Pass
+    }
+
+    /// Whether it computes as if its inputs had no masks where it is called on so many, unless the call itself names one.
+    fn ignores_masks(&self, _inputs: usize) -> bool {
+        false
     }
 
     /// What its first input holds.
@@ -404,6 +409,11 @@ impl Node {
         self.0.mask_rule_()
     }
 
+    /// See [`Layer::ignores_masks`].
+    pub fn ignores_masks(&self, inputs: usize) -> bool {
+        self.0.ignores_masks_(inputs)
+    }
+
     /// See [`Layer::input_kind`].
     pub fn input_kind(&self) -> Kind {
         self.0.input_kind_()
@@ -482,6 +492,7 @@ trait ErasedLayer: Send + Sync {
     fn follow_(&self, weights: &mut [f32], cache: &AnyCache);
     fn output_shapes_(&self, inputs: &[Shape]) -> Result<Vec<Shape>>;
     fn mask_rule_(&self) -> MaskRule;
+    fn ignores_masks_(&self, inputs: usize) -> bool;
     fn input_kind_(&self) -> Kind;
     fn as_activation_(&self) -> Option<AnyActivation>;
     fn activity_regularizer_(&self) -> Option<Regularizer>;
@@ -513,6 +524,9 @@ impl<L: Layer> ErasedLayer for L {
     }
     fn mask_rule_(&self) -> MaskRule {
         self.mask_rule()
+    }
+    fn ignores_masks_(&self, inputs: usize) -> bool {
+        self.ignores_masks(inputs)
     }
     fn input_kind_(&self) -> Kind {
         self.input_kind()

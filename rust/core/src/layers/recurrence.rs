@@ -99,18 +99,13 @@ impl<'a> Given<'a> {
         Given {
             isa: call.isa,
             x: call.input(0),
-            mask: mask_of(call.mask, call.inputs),
+            mask: call.mask,
             initial: [None, None],
             resume: false,
             training: true,
             random: (0, 0),
         }
     }
-}
-
-/// The mask that a recurrent layer goes by: as in Keras, none where it is called with initial states.
-pub(super) fn mask_of<'a>(mask: Option<&'a [u8]>, inputs: &[usize]) -> Option<&'a [u8]> {
-    mask.filter(|_| inputs.len() == 1)
 }
 
 impl Recurrence {

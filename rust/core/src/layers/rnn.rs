@@ -7,7 +7,7 @@ use super::cell::{Cell, Sizes};
 use super::config::{Ignored, activation_named, read, seed, yes};
 use super::gru::Gru;
 use super::lstm::Lstm;
-use super::recurrence::{Dropout, Given, Recurrence, RecurrenceCache, mask_of};
+use super::recurrence::{Dropout, Given, Recurrence, RecurrenceCache};
 use super::simple_rnn::SimpleRnn;
 use super::{
     Backward, Constraint, Forward, Initializer, Kind as TensorKind, Layer, MaskRule, Node, Regularizer, Rules, Shape,
@@ -383,6 +383,11 @@ impl Layer for Rnn {
         if self.last().return_sequences { MaskRule::Pass } else { MaskRule::Drop }
     }
 
+    /// As in Keras, those that come with the input where it is called with initial states.
+    fn ignores_masks(&self, inputs: usize) -> bool {
+        inputs > 1
+    }
+
     fn takes_dictionary(&self) -> bool {
         self.stack[0].takes_dictionary()
     }
@@ -449,7 +454,7 @@ impl Layer for Rnn {
             let given = Given {
                 isa: call.isa,
                 x,
-                mask: mask_of(call.mask, call.inputs),
+                mask: call.mask,
                 initial: [initial(first), initial(first + 1).filter(|_| states > 1)],
                 resume: call.resume,
                 training: call.training,

@@ -42,6 +42,10 @@ impl GraphLayer {
 pub(super) struct Call {
     pub layer: usize,
     pub inputs: Vec<Reference>,
+    /// What it was called with as the mask of its first input, in the place of that input's own.
+    pub mask: Option<Reference>,
+    /// Whether it was called with `training=True`.
+    pub training: bool,
 }
 
 /// A model as Keras describes it. Calls come in an order in which each finds its inputs made.
@@ -130,7 +134,8 @@ impl Graph {
             0 => Reference::Input(0),
             _ => Reference::Output { call: call - 1, output: 0 },
         };
-        let calls = (0..layers.len()).map(|i| Call { layer: i, inputs: vec![before(i)] }).collect();
+        let call = |i| Call { layer: i, inputs: vec![before(i)], mask: None, training: false };
+        let calls = (0..layers.len()).map(call).collect();
         let outputs = vec![before(layers.len())];
         Ok(Graph { name: model.name, inputs: vec![input], layers, calls, outputs })
     }
@@ -162,10 +167,11 @@ impl Graph {
         let mut made: Vec<(usize, usize)> = Vec::new(); // (layer, its call) of each call so far
         while !waiting.is_empty() {
             let before = waiting.len();
-            waiting.retain(|(layer, number, histories)| {
-                let inputs: Option<Vec<_>> = histories.iter().map(|h| graph.find(h, &made)).collect();
-                let Some(inputs) = inputs else { return true };
-                graph.calls.push(Call { layer: *layer, inputs });
+            waiting.retain(|(layer, number, inbound)| {
+                let inputs: Option<Vec<_>> = inbound.inputs.iter().map(|h| graph.find(h, &made)).collect();
+                let mask = inbound.mask.as_ref().map(|h| graph.find(h, &made));
+                let (Some(inputs), None | Some(Some(_))) = (inputs, mask) else { return true };
+                graph.calls.push(Call { layer: *layer, inputs, mask: mask.flatten(), training: inbound.training });
                 made.push((*layer, *number));
                 false
             });
@@ -234,21 +240,34 @@ fn histories(value: &Value) -> impl Iterator<Item = Result<History>> + '_ {
     })
 }
 
-/// The tensors a layer is called on: positional arguments, then `initial_state`.
-fn inbound(layer: &str, node: &Value) -> Result<Vec<History>> {
-    let mut found = Vec::new();
-    collect(layer, &node["args"], &mut found)?;
+/// What a layer is called with.
+#[derive(Default)]
+struct Inbound {
+    /// Positional arguments, then `initial_state`.
+    inputs: Vec<History>,
+    mask: Option<History>,
+    training: bool,
+}
+
+fn inbound(layer: &str, node: &Value) -> Result<Inbound> {
+    let mut call = Inbound::default();
+    collect(layer, &node["args"], &mut call.inputs)?;
     if let Some(keywords) = node["kwargs"].as_object() {
         for (name, value) in keywords {
             match name.as_str() {
-                "initial_state" => collect(layer, value, &mut found)?,
-                "training" if !value.as_bool().unwrap_or(false) => {}
                 _ if value.is_null() => {}
+                "initial_state" => collect(layer, value, &mut call.inputs)?,
+                "mask" => {
+                    let mask = history(&value["config"]["keras_history"]);
+                    let refusal = || Error::unsupported(layer, "the argument mask of a call must be one tensor");
+                    call.mask = Some(mask.ok_or_else(refusal)?);
+                }
+                "training" => call.training = value.as_bool().unwrap_or(false),
                 _ => return Err(Error::unsupported(layer, format!("argument {name} of a call is not supported yet"))),
             }
         }
     }
-    Ok(found)
+    Ok(call)
 }
 
 fn collect(layer: &str, value: &Value, found: &mut Vec<History>) -> Result<()> {

@@ -13,5 +13,5 @@ mod stream;
 pub use data::{Data, Rows};
 pub use graph::Graph;
 pub use plan::{Plan, PlannedWeight};
-pub use run::{Network, Prediction, Workspace};
+pub use run::{Mode, Network, Prediction, Workspace};
 pub use stream::Stream;

@@ -43,6 +43,10 @@ pub(super) struct Operation {
     pub masks: Vec<Option<usize>>,
     /// The mask that the call makes.
     pub new_mask: Option<usize>,
+    /// The tensor that the call was given as its first input's mask, and the mask that it becomes.
+    pub given_mask: Option<(usize, usize)>,
+    /// Whether the call was described with `training=True`.
+    pub training: bool,
 }
 
 pub(super) struct PlannedTensor {
@@ -131,6 +135,12 @@ impl Plan {
             if tensors.is_empty() {
                 return Err(Error::value(&layer.name, "is called on nothing"));
             }
+            let mut given_mask = match call.mask {
+                Some(mask) => Some(resolve(&call_outputs, mask).ok_or_else(|| {
+                    Error::value(&layer.name, "is given an output as mask that its layer does not have")
+                })?),
+                None => None,
+            };
             let chain = match chains.get(&call.layer) {
                 Some(chain) => chain.clone(),
                 None => {
@@ -148,7 +158,7 @@ impl Plan {
                     first..self.nodes.len()
                 }
             };
-            for &tensor in &tensors {
+            for &tensor in tensors.iter().chain(&given_mask) {
                 if let Some(chosen) = chosen.get_mut(tensor) {
                     let kind =
                         if tensor == tensors[0] { self.nodes[chain.start].node.input_kind() } else { Kind::Floats };
@@ -169,7 +179,8 @@ impl Plan {
             }
             let own = self.nodes[chain.end - 1].node.activity_regularizer();
             for node in chain {
-                tensors = self.call(node, tensors)?;
+                // The layer's other nodes find the mask at what the first one gives.
+                tensors = self.call(node, tensors, given_mask.take(), call.training)?;
             }
             if let Some(regularizer) = layer.activity_regularizer.or(own) {
                 for &tensor in &tensors {
@@ -200,11 +211,23 @@ impl Plan {
         Ok(())
     }
 
-    /// Adds a call of a node and returns its outputs.
-    fn call(&mut self, node: usize, inputs: Vec<usize>) -> Result<Vec<usize>> {
+    /// Adds a call of a node and returns its outputs. A tensor given as mask takes the place of the first input's own.
+    fn call(
+        &mut self,
+        node: usize,
+        inputs: Vec<usize>,
+        given_mask: Option<usize>,
+        training: bool,
+    ) -> Result<Vec<usize>> {
         let shapes: Vec<_> = inputs.iter().map(|&t| self.tensors[t].shape.clone()).collect();
         let outputs = self.nodes[node].node.output_shapes(&shapes)?;
-        let masks: Vec<_> = inputs.iter().map(|&t| self.tensors[t].mask).collect();
+        let mut masks: Vec<_> = inputs.iter().map(|&t| self.tensors[t].mask).collect();
+        if let Some(given) = given_mask {
+            self.check_mask(node, &shapes[0], given)?;
+            masks[0] = Some(self.masks);
+            self.masks += 1;
+        }
+        let given_mask = given_mask.zip(masks[0]);
         let rule = self.nodes[node].node.mask_rule();
         let creates = match rule {
             MaskRule::Pass | MaskRule::PassTwice | MaskRule::Drop => false,
@@ -230,8 +253,25 @@ impl Plan {
             });
         }
         let outputs = self.tensors.len() - first_output;
-        self.operations.push(Operation { node, inputs, first_output, outputs, masks, new_mask });
+        if given_mask.is_none() && self.nodes[node].node.ignores_masks(inputs.len()) {
+            masks.fill(None);
+        }
+        let operation = Operation { node, inputs, first_output, outputs, masks, new_mask, given_mask, training };
+        self.operations.push(operation);
         Ok((first_output..first_output + outputs).collect())
+    }
+
+    /// # Errors
+    /// Where a tensor given as mask does not have the sizes of an input but for its last axis.
+    fn check_mask(&self, node: usize, input: &Shape, given: usize) -> Result<()> {
+        let mask = &self.tensors[given].shape;
+        let expected = &input.0[..input.rank().saturating_sub(1)];
+        let fits = |(a, b): (&Option<usize>, &Option<usize>)| a.is_none() || b.is_none() || a == b;
+        if mask.rank() != expected.len() || !mask.0.iter().zip(expected).all(fits) {
+            let expected = Shape(expected.to_vec());
+            return Err(Error::shape(&self.nodes[node].layer, "the argument mask", expected, mask.clone()));
+        }
+        Ok(())
     }
 
     fn place_weights(&mut self, graph: &Graph, chains: &HashMap<usize, Range<usize>>) -> Result<()> {
@@ -283,6 +323,9 @@ impl Plan {
                 let taken = i == 0 && self.nodes[operation.node].node.takes_dictionary();
                 takers[input] |= taken;
                 others[input] |= !taken;
+            }
+            if let Some((tensor, _)) = operation.given_mask {
+                others[tensor] = true;
             }
         }
         for (i, tensor) in self.tensors.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::data::{Data, Rows};
 use super::graph::Graph;
-use super::plan::{Plan, PlannedNode, PlannedWeight};
+use super::plan::{Operation, Plan, PlannedNode, PlannedWeight};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{AnyCache, Backward, Forward, Gradient, Masks, RowSet, Shape, Tensor, checked_len};
@@ -60,6 +60,31 @@ impl Workspace {
         self.gradients[tensor] = gradient;
     }
 }
+
+/// What layers compute that do something else in training: that drop, add noise or normalise by the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All of them what prediction does.
+    Inference,
+    /// All of them what a training step does; caches hold what a backward pass needs.
+    Training,
+    /// Those that the model's description calls with `training=True` what a training step does, the others what
+    /// prediction does.
+    AsCalled,
+}
+
+impl Mode {
+    fn trains(self, operation: &Operation) -> bool {
+        match self {
+            Mode::Inference => false,
+            Mode::Training => true,
+            Mode::AsCalled => operation.training,
+        }
+    }
+}
+
+/// Calls draw as if they were training steps from this one on, which no training reaches.
+const FIRST_CALL: u64 = 1 << 40;
 
 /// A model that can compute: a plan and its weights.
 ///
@@ -193,11 +218,19 @@ impl Network {
         self.behind = change(&mut self.weights);
     }
 
-    /// Has the weights that are no gradient's to move follow the data of the training step in the workspace.
-    pub(crate) fn follow(&mut self, work: &Workspace) {
+    /// Whether layers computed in this mode have weights that [`Network::follow`] moves.
+    pub fn follows(&self, mode: Mode) -> bool {
+        self.plan.operations.iter().any(|operation| {
+            let planned = &self.plan.nodes[operation.node];
+            mode.trains(operation) && planned.trainable && planned.node.statistics() > 0
+        })
+    }
+
+    /// Has the weights that are no gradient's to move follow the data of the pass of this mode in the workspace.
+    pub(crate) fn follow(&mut self, work: &Workspace, mode: Mode) {
         for (operation, cache) in self.plan.operations.iter().zip(&work.caches) {
             let planned = &self.plan.nodes[operation.node];
-            if planned.trainable && planned.node.statistics() > 0 {
+            if mode.trains(operation) && planned.trainable && planned.node.statistics() > 0 {
                 planned.node.follow(&mut self.weights[planned.weights.clone()], cache);
             }
         }
@@ -231,23 +264,23 @@ impl Network {
         Ok(())
     }
 
-    /// Computes every tensor for some rows of the inputs; `training` keeps what a backward pass needs.
+    /// Computes every tensor for some rows of the inputs.
     ///
     /// # Errors
     /// Where the inputs do not fit the model.
     ///
     /// # Panics
     /// Where the weights are [behind](Network::is_behind).
-    pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, training: bool) -> Result<()> {
+    pub fn forward(&self, work: &mut Workspace, inputs: &[Data<'_>], rows: Rows<'_>, mode: Mode) -> Result<()> {
         let _flush = FlushDenormals::new();
         self.assert_settled();
         self.gather(work, inputs, rows)?;
-        self.compute(work, training)
+        self.compute(work, mode)
     }
 
     /// The second half of [`Network::forward`], after [`Network::gather`]. Of weights that are behind it reads the rows that
     /// the inputs touch.
-    pub(crate) fn compute(&self, work: &mut Workspace, training: bool) -> Result<()> {
+    pub(crate) fn compute(&self, work: &mut Workspace, mode: Mode) -> Result<()> {
         // Batches that go on from each other's states cannot be computed at the same time.
         let mut kept = (self.plan.is_stateful() && !work.resume).then(|| self.kept());
         if let Some(kept) = &kept {
@@ -262,6 +295,16 @@ impl Network {
                 states.into_iter().zip(kept.iter()).for_each(|(state, kept)| state.copy_from_slice(kept));
                 planned.node.set_begun(false, &mut work.caches[number]);
             }
+            if let Some((tensor, mask)) = operation.given_mask {
+                let (given, input) = (&work.tensors[tensor], &work.tensors[operation.inputs[0]]);
+                let expected = input.sizes().split_last().map_or(&[][..], |(_, sizes)| sizes);
+                if given.sizes() != expected {
+                    let (expected, given) = (Shape::known(expected), Shape::known(given.sizes()));
+                    return Err(Error::shape(&planned.layer, "the argument mask", expected, given));
+                }
+                work.masks[mask].clear();
+                work.masks[mask].extend(given.floats().iter().map(|&counts| u8::from(counts != 0.0)));
+            }
             let (before, rest) = work.tensors.split_at_mut(operation.first_output);
             let mut new_mask = operation.new_mask.map(|mask| std::mem::take(&mut work.masks[mask]));
             let call = Forward {
@@ -273,7 +316,7 @@ impl Network {
                 mask: operation.masks[0].map(|mask| &*work.masks[mask]),
                 masks: Masks::new(&work.masks, &operation.masks),
                 new_mask: new_mask.as_mut(),
-                training,
+                training: mode.trains(operation),
                 resume: work.resume || kept.is_some() && operation.inputs.len() == 1,
                 dictionary: self.plan.tensors[operation.first_output].may_be_dictionary,
                 random: (self.seed, (work.step << 16) + number as u64),
@@ -288,7 +331,7 @@ impl Network {
                 states.into_iter().zip(kept).for_each(|(state, kept)| kept.copy_from_slice(state));
             }
         }
-        if training {
+        if mode == Mode::Training {
             for ((gradient, tensor), planned) in work.gradients.iter_mut().zip(&work.tensors).zip(&self.plan.tensors) {
                 gradient.reset(tensor.held_len(), planned.wants_gradient)?;
             }
@@ -482,6 +525,7 @@ impl Network {
 pub struct Prediction {
     samples: usize,
     batch_size: usize,
+    mode: Mode,
     done: usize,
     /// Sizes and values so far of each output.
     outputs: Vec<(Vec<usize>, Vec<f32>)>,
@@ -496,7 +540,29 @@ impl Prediction {
     pub fn new(network: &Network, inputs: &[Data<'_>], batch_size: usize) -> Result<Prediction> {
         let samples = network.samples(inputs)?;
         let work = network.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Ok(Prediction { samples, batch_size: batch_size.max(1), done: 0, outputs: Vec::new(), work })
+        let mode = Mode::Inference;
+        Ok(Prediction { samples, batch_size: batch_size.max(1), mode, done: 0, outputs: Vec::new(), work })
+    }
+
+    /// Prepares to compute all rows at once, in this mode. `number` tells calls apart: each draws what is its own.
+    ///
+    /// # Errors
+    /// As [`Network::samples`].
+    pub fn of_call(network: &Network, inputs: &[Data<'_>], mode: Mode, number: u64) -> Result<Prediction> {
+        let mut prediction = Prediction { mode, ..Prediction::new(network, inputs, usize::MAX)? };
+        prediction.work.set_step(FIRST_CALL.saturating_add(number));
+        Ok(prediction)
+    }
+
+    /// Has the weights that are no gradient's to move follow the data of the batch that was computed last, as
+    /// [`Network::follows`] says of a mode.
+    ///
+    /// # Panics
+    /// Where the weights are [behind](Network::is_behind).
+    pub fn follow(&self, network: &mut Network) {
+        network.assert_settled();
+        network.version += 1;
+        network.follow(&self.work, self.mode);
     }
 
     /// Computes the next batch; returns whether rows are left.
@@ -505,7 +571,7 @@ impl Prediction {
     /// Where the inputs do not fit the model.
     pub fn step(&mut self, network: &Network, inputs: &[Data<'_>]) -> Result<bool> {
         let end = self.samples.min(self.done.saturating_add(self.batch_size));
-        network.forward(&mut self.work, inputs, Rows::Range(self.done, end), false)?;
+        network.forward(&mut self.work, inputs, Rows::Range(self.done, end), self.mode)?;
         for (i, &output) in network.plan.outputs.iter().enumerate() {
             let tensor = self.work.tensor(output);
             if self.done == 0 {

@@ -3,7 +3,7 @@
 use ndarray::Axis;
 
 use super::data::{Data, Rows};
-use super::run::{Network, Workspace};
+use super::run::{Mode, Network, Workspace};
 use crate::error::{Error, Result};
 use crate::layers::{Kind, Shape};
 
@@ -65,7 +65,7 @@ impl Network {
             Data::I32(x) => Data::I32(x.view().insert_axis(Axis(1))),
             Data::I64(x) => Data::I64(x.view().insert_axis(Axis(1))),
         };
-        self.forward(&mut stream.work, &[x], Rows::Range(0, stream.batch), false)?;
+        self.forward(&mut stream.work, &[x], Rows::Range(0, stream.batch), Mode::Inference)?;
         let output = stream.work.tensor(self.plan().output(0));
         let mut sizes = output.sizes().to_vec();
         if sizes.len() > 2 {

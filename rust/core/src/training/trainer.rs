@@ -12,7 +12,7 @@ use super::target::{Labelled, Own, SampleWeights};
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{Kind, Shape, Tensor, Values};
-use crate::network::{Data, Network, Rows, Workspace};
+use crate::network::{Data, Mode, Network, Rows, Workspace};
 use crate::simd::{FlushDenormals, Isa};
 
 /// Loss, metrics and optimizer as Keras serialises them; lists have one entry an output.
@@ -290,7 +290,7 @@ impl Trainer {
                 optimizer.is_behind()
             });
         }
-        self.forward(network, true)
+        self.forward(network, Mode::Training)
     }
 
     fn end_training(&mut self, network: &mut Network, rows: usize) -> Result<()> {
@@ -303,7 +303,7 @@ impl Trainer {
             held::constrain(plan, weights);
             is_behind
         })?;
-        network.follow(&self.work);
+        network.follow(&self.work, Mode::Training);
         self.record(seen);
         Ok(())
     }
@@ -346,7 +346,7 @@ impl Trainer {
         let _flush = FlushDenormals::new();
         network.assert_settled();
         self.load(network, x, targets, rows)?;
-        self.forward(network, false)
+        self.forward(network, Mode::Inference)
     }
 
     fn end_test(&mut self, network: &Network, rows: usize) -> Result<()> {
@@ -375,7 +375,7 @@ impl Trainer {
         self.load(network, x, targets, rows)?;
         self.prepare_backward(network);
         let states = network.kept_states();
-        let result = self.forward(network, true).and_then(|()| self.backward(network));
+        let result = self.forward(network, Mode::Training).and_then(|()| self.backward(network));
         for (layer, states) in &states {
             network.keep_states(layer, &states.iter().map(|state| state.view()).collect::<Vec<_>>())?;
         }
@@ -415,9 +415,9 @@ impl Trainer {
         self.optimizer.touch(network, &self.work);
     }
 
-    /// The predictions; with `training`, what a backward pass needs is kept.
-    fn forward(&mut self, network: &Network, training: bool) -> Result<()> {
-        network.compute(&mut self.work, training)?;
+    /// The predictions.
+    fn forward(&mut self, network: &Network, mode: Mode) -> Result<()> {
+        network.compute(&mut self.work, mode)?;
         let objectives = self.objectives.iter_mut().filter(|objective| objective.skip_nan);
         objectives.for_each(|objective| objective.find_present(&self.work));
         Ok(())

@@ -1,5 +1,7 @@
 //! Metrics made of true and false positives and negatives, counted at one or more thresholds.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 
 use super::{EPSILON, Measure, ratio};
@@ -12,7 +14,7 @@ const LEAST: f64 = -1e10;
 
 /// Counts of right and wrong decisions, and what is made of them.
 ///
-/// The sums are four runs of one number a threshold: [`Counts`].
+/// The sums are four runs of one number a threshold: [`Counts`]; with `multi_label` so many for each class.
 #[derive(Debug)]
 pub(super) struct Confusion {
     thresholds: Vec<f32>,
@@ -23,6 +25,9 @@ pub(super) struct Confusion {
     top_k: Option<usize>,
     class_id: Option<usize>,
     from_logits: bool,
+    /// Whether each class has an area of its own, of which the mean is taken.
+    multi_label: bool,
+    num_labels: Option<usize>,
     label_weights: Option<Vec<f32>>,
     report: Report,
 }
@@ -97,9 +102,6 @@ impl Confusion {
     pub(super) fn new(object: &Serialised) -> Result<Confusion> {
         let class = object.class_name.as_str();
         let arguments: Arguments = object.arguments()?;
-        if arguments.multi_label || arguments.num_labels.is_some() {
-            return Err(Error::unsupported(class, "multi_label and num_labels are not supported yet"));
-        }
         let needed = |name: &str, value: Option<f64>| {
             value.ok_or_else(|| Error::value(class, format!("the argument {name} is missing")))
         };
@@ -160,6 +162,8 @@ impl Confusion {
             top_k: arguments.top_k,
             class_id: arguments.class_id,
             from_logits: arguments.from_logits,
+            multi_label: arguments.multi_label,
+            num_labels: arguments.num_labels,
             label_weights: arguments.label_weights,
             report,
         })
@@ -175,7 +179,10 @@ impl Confusion {
             (Some(top_k), _, _) if top_k > k => has("top_k", top_k.to_string()),
             (_, Some(class_id), _) if class_id >= k => has("class_id", class_id.to_string()),
             (_, _, Some(weights)) if weights.len() != k => has("label_weights", format!("{} numbers", weights.len())),
-            _ => Ok(()),
+            _ => match self.num_labels {
+                Some(labels) if labels != k => has("num_labels", labels.to_string()),
+                _ => Ok(()),
+            },
         }
     }
 
@@ -197,22 +204,22 @@ fn are_even(thresholds: &[f64]) -> bool {
     last >= 2 && thresholds.iter().enumerate().all(near)
 }
 
-impl Measure for Confusion {
-    fn len(&self, _: usize) -> usize {
-        4 * self.thresholds.len()
-    }
-
-    /// As in Keras, the mask of the predictions does not count here.
-    fn add(&self, labelled: &Labelled<'_>, weights: &SampleWeights<'_>, sums: &mut [f64]) -> Result<()> {
-        self.check(labelled)?;
-        let weights = SampleWeights { mask: None, ..*weights };
+impl Confusion {
+    /// Adds the decisions on some classes to the sums of one curve; those on each class count as its weight says.
+    fn count(
+        &self,
+        labelled: &Labelled<'_>,
+        weights: &SampleWeights<'_>,
+        columns: Range<usize>,
+        class_weights: Option<&[f32]>,
+        sums: &mut [f64],
+    ) -> Result<()> {
         let count = self.thresholds.len();
         let (hits, misses) = sums.split_at_mut(2 * count);
         // Of predictions at even thresholds, how much weight lies above just so many of them; first where the target is
         // not 0, then where it is.
         let mut above = vec![0.0; 2 * (count + 1)];
         let k = labelled.classes().max(1);
-        let columns = self.class_id.map_or(0..k, |class| class..class + 1);
         let (mut top, mut row) = (Vec::new(), vec![0.0; k]);
         let rows = labelled.predicted.chunks_exact(k).zip(labelled.dense()?.chunks_exact(k));
         for ((p, y), weight) in rows.zip(weights.iter(labelled.rows())) {
@@ -228,7 +235,7 @@ impl Measure for Confusion {
                 top[top_k..].iter().for_each(|&class| row[class] = LEAST as f32);
             }
             for j in columns.clone() {
-                let weight = f64::from(self.label_weights.as_ref().map_or(weight, |labels| weight * labels[j]));
+                let weight = f64::from(class_weights.map_or(weight, |classes| weight * classes[j]));
                 let half = usize::from(y[j] == 0.0);
                 if self.even {
                     above[half * (count + 1) + self.place(row[j])] += weight;
@@ -256,6 +263,39 @@ impl Measure for Confusion {
         Ok(())
     }
 
+    /// The mean of the classes' areas, weighted by the class weights.
+    fn mean_area(&self, curve: Curve, summation: Summation, sums: &[f64]) -> f64 {
+        let areas = sums.chunks_exact(4 * self.thresholds.len()).map(|sums| Counts::of(sums).area(curve, summation));
+        let (mut total, mut all) = (0.0, 0.0);
+        for (class, area) in areas.enumerate() {
+            let weight = self.label_weights.as_ref().map_or(1.0, |weights| f64::from(weights[class]));
+            total += area * weight;
+            all += weight;
+        }
+        ratio(total, all)
+    }
+}
+
+impl Measure for Confusion {
+    fn len(&self, classes: usize) -> usize {
+        4 * self.thresholds.len() * if self.multi_label { classes.max(1) } else { 1 }
+    }
+
+    /// As in Keras, the mask of the predictions does not count here.
+    fn add(&self, labelled: &Labelled<'_>, weights: &SampleWeights<'_>, sums: &mut [f64]) -> Result<()> {
+        self.check(labelled)?;
+        let weights = SampleWeights { mask: None, ..*weights };
+        if self.multi_label {
+            let curves = sums.chunks_exact_mut(4 * self.thresholds.len()).enumerate();
+            for (class, sums) in curves {
+                self.count(labelled, &weights, class..class + 1, None, sums)?;
+            }
+            return Ok(());
+        }
+        let columns = self.class_id.map_or(0..labelled.classes().max(1), |class| class..class + 1);
+        self.count(labelled, &weights, columns, self.label_weights.as_deref(), sums)
+    }
+
     fn result(&self, sums: &[f64]) -> Vec<f64> {
         let counts = Counts::of(sums);
         match self.report {
@@ -269,7 +309,7 @@ impl Measure for Confusion {
             Report::RecallAtPrecision(least) => best(&counts.recall(), &counts.precision(), least),
             Report::SensitivityAtSpecificity(least) => best(&counts.recall(), &counts.specificity(), least),
             Report::SpecificityAtSensitivity(least) => best(&counts.specificity(), &counts.recall(), least),
-            Report::Area(Curve::Pr, Summation::Interpolation) => vec![counts.interpolated_precision()],
+            Report::Area(curve, summation) if self.multi_label => vec![self.mean_area(curve, summation, sums)],
             Report::Area(curve, summation) => vec![counts.area(curve, summation)],
         }
     }
@@ -310,6 +350,9 @@ impl<'a> Counts<'a> {
 
     /// The area below a curve, a sum of rectangles between neighbouring thresholds.
     fn area(&self, curve: Curve, summation: Summation) -> f64 {
+        if let (Curve::Pr, Summation::Interpolation) = (curve, summation) {
+            return self.interpolated_precision();
+        }
         let (x, y) = match curve {
             Curve::Roc => (shares(self.fp, self.tn), self.recall()),
             Curve::Pr => (self.recall(), self.precision()),
