@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::simd::Simd;
 
@@ -15,81 +14,52 @@ const PREFETCH: usize = 8;
 /// Floats in a cache line.
 const LINE: usize = 16;
 
-/// Cache lines that are needed once a tile is summed. The sums ask for one of them every two steps: asked for all at once they
-/// would take the core's line buffers from the sums' own loads. No branch is to come of it, which would cost the loop its
-/// registers.
-pub(super) trait Ahead: Copy {
-    /// Lines in all.
-    fn lines(self) -> usize;
-
-    /// Asks for a line; for the last place's again, where there are no more.
-    fn ask<S: Simd>(self, simd: S, line: usize);
-}
-
-/// Nothing.
-impl Ahead for () {
-    #[inline(always)]
-    fn lines(self) -> usize {
-        0
-    }
-    #[inline(always)]
-    fn ask<S: Simd>(self, _: S, _: usize) {}
-}
-
-/// [`PLACE_LINES`] lines at each of some places, `stride` floats apart.
+/// Cache lines that are needed once a tile is summed. They are asked for between the blocks of its sums, some at a time: all at
+/// once they would take the core's line buffers from the sums' own loads.
 #[derive(Clone, Copy)]
-pub(super) struct Places<'a> {
+pub(super) struct Ahead<'a> {
+    /// Places of [`PLACE_LINES`] lines each, `stride` floats apart.
     places: &'a [*const f32],
     stride: usize,
+    /// Then `rows` rows of [`PLACE_LINES`] vectors, `width` floats apart.
+    first: *const f32,
+    width: usize,
+    rows: usize,
 }
 
 /// Lines at a place of [`Ahead`].
-pub(super) const PLACE_LINES: usize = PANEL_VECTORS;
+const PLACE_LINES: usize = PANEL_VECTORS;
 
-impl<'a> Places<'a> {
-    /// # Panics
-    /// Where there are none.
-    #[inline(always)]
-    pub(super) fn new(places: &'a [*const f32], stride: usize) -> Self {
-        assert!(!places.is_empty());
-        Places { places, stride }
-    }
-}
+impl<'a> Ahead<'a> {
+    /// Nothing.
+    pub(super) const NONE: Ahead<'static> =
+        Ahead { places: &[], stride: 0, first: std::ptr::null(), width: 0, rows: 0 };
 
-impl Ahead for Places<'_> {
+    /// Four lines at each of some places, `stride` floats apart.
     #[inline(always)]
-    fn lines(self) -> usize {
-        PLACE_LINES * self.places.len()
+    pub(super) fn places(places: &'a [*const f32], stride: usize) -> Self {
+        Ahead { places, stride, ..Ahead::NONE }
     }
-    #[inline(always)]
-    fn ask<S: Simd>(self, simd: S, line: usize) {
-        let place = (line / PLACE_LINES).min(self.places.len() - 1);
-        // SAFETY: `new` saw that there are places; `place` is one of them.
-        let place = unsafe { *self.places.get_unchecked(place) };
-        simd.prefetch(place.wrapping_add(line % PLACE_LINES * self.stride));
-    }
-}
 
-/// Places in adjacent rows, of a vector each.
-#[derive(Clone, Copy)]
-pub(super) struct RowsAhead {
-    /// Where they begin.
-    pub(super) first: *const f32,
-    /// From row to row.
-    pub(super) width: usize,
-    /// How many there are.
-    pub(super) rows: usize,
-}
-
-impl Ahead for RowsAhead {
+    /// Four vectors of each of some rows, `width` floats apart.
     #[inline(always)]
-    fn lines(self) -> usize {
-        PLACE_LINES * self.rows
+    pub(super) fn rows(first: *const f32, width: usize, rows: usize) -> Self {
+        Ahead { first, width, rows, ..Ahead::NONE }
     }
+
+    /// Asks for the share of a block of the sums, of so many.
     #[inline(always)]
-    fn ask<S: Simd>(self, simd: S, line: usize) {
-        let row = self.first.wrapping_add((line / PLACE_LINES).min(self.rows) * self.width);
-        simd.prefetch(row.wrapping_add(line % PLACE_LINES * S::LANES));
+    fn ask<S: Simd>(&self, simd: S, block: usize, blocks: usize) {
+        for place in block * self.places.len() / blocks..(block + 1) * self.places.len() / blocks {
+            for line in 0..PLACE_LINES {
+                simd.prefetch(self.places[place].wrapping_add(line * self.stride));
+            }
+        }
+        for row in block * self.rows / blocks..(block + 1) * self.rows / blocks {
+            for line in 0..PLACE_LINES {
+                simd.prefetch(self.first.wrapping_add(row * self.width + line * S::LANES));
+            }
+        }
     }
 }
 
@@ -129,7 +99,7 @@ impl Left for LeftColumns {
 ///
 /// With `MR = TILE_ROWS` and `NV = 4` the tile, its weights and its broadcasts fill the registers: a step of `d` is `NV`
 /// loads, `MR` broadcasts and `MR · NV` multiply-adds, and nothing is stored. The sum runs over `d` in order, whatever
-/// the tile. Lines `from / 2 ..` are asked for on the way.
+/// the tile.
 ///
 /// # Safety
 /// `a` must give readable addresses for `r < MR`, `d < from + depth`; `depth * NV * LANES` floats of `b` must be readable.
@@ -140,64 +110,36 @@ unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     (from, depth): (usize, usize),
     a: impl Left,
     b: *const f32,
-    ahead: impl Ahead,
 ) {
-    let mut d = 0;
-    // Two steps share the loop's own instructions, which count where two threads share a core's front end.
-    while d + 2 <= depth {
-        // SAFETY: `d + 1 < depth`: inside what the caller promises.
-        unsafe {
-            accumulate_step::<S, MR, NV>(simd, tile, d, (a, from), b);
-            // The compiler is not to mix the two: together they have more values than there are registers.
-            compiler_fence(Ordering::SeqCst);
-            accumulate_step::<S, MR, NV>(simd, tile, d + 1, (a, from), b);
+    for d in 0..depth {
+        let row = b.wrapping_add(d * NV * S::LANES);
+        for line in (0..NV * S::LANES).step_by(LINE) {
+            simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
         }
-        ahead.ask(simd, (from + d) / 2);
-        d += 2;
-    }
-    if d < depth {
-        // SAFETY: as above.
-        unsafe { accumulate_step::<S, MR, NV>(simd, tile, d, (a, from), b) };
-    }
-}
-
-/// # Safety
-/// As for [`accumulate`], with `d < depth`.
-#[inline(always)]
-unsafe fn accumulate_step<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    tile: &mut [[S::V; NV]; MR],
-    d: usize,
-    (a, from): (impl Left, usize),
-    b: *const f32,
-) {
-    let row = b.wrapping_add(d * NV * S::LANES);
-    for line in (0..NV * S::LANES).step_by(LINE) {
-        simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
-    }
-    // SAFETY: `r < MR`, `v < NV`: inside what the caller promises.
-    unsafe {
-        if S::TILE_ROWS < PANEL_VECTORS {
-            // Few registers: the broadcasts stay, each weight vector is used up at once.
-            let mut broadcasts = [simd.splat(0.0); MR];
-            for (r, broadcast) in broadcasts.iter_mut().enumerate() {
-                *broadcast = simd.splat(*a.at(r, from + d));
-            }
-            for v in 0..NV {
-                let weights = simd.load(row.add(v * S::LANES));
-                for (sums, &a) in tile.iter_mut().zip(&broadcasts) {
-                    sums[v] = simd.mul_add(a, weights, sums[v]);
+        // SAFETY: `d < depth`, `r < MR`, `v < NV`: inside what the caller promises.
+        unsafe {
+            if S::TILE_ROWS < PANEL_VECTORS {
+                // Few registers: the broadcasts stay, each weight vector is used up at once.
+                let mut broadcasts = [simd.splat(0.0); MR];
+                for (r, broadcast) in broadcasts.iter_mut().enumerate() {
+                    *broadcast = simd.splat(*a.at(r, from + d));
                 }
-            }
-        } else {
-            let mut weights = [simd.splat(0.0); NV];
-            for (v, weights) in weights.iter_mut().enumerate() {
-                *weights = simd.load(row.add(v * S::LANES));
-            }
-            for (r, sums) in tile.iter_mut().enumerate() {
-                let a = simd.splat(*a.at(r, from + d));
-                for (sum, &weights) in sums.iter_mut().zip(&weights) {
-                    *sum = simd.mul_add(a, weights, *sum);
+                for v in 0..NV {
+                    let weights = simd.load(row.add(v * S::LANES));
+                    for (sums, &a) in tile.iter_mut().zip(&broadcasts) {
+                        sums[v] = simd.mul_add(a, weights, sums[v]);
+                    }
+                }
+            } else {
+                let mut weights = [simd.splat(0.0); NV];
+                for (v, weights) in weights.iter_mut().enumerate() {
+                    *weights = simd.load(row.add(v * S::LANES));
+                }
+                for (r, sums) in tile.iter_mut().enumerate() {
+                    let a = simd.splat(*a.at(r, from + d));
+                    for (sum, &weights) in sums.iter_mut().zip(&weights) {
+                        *sum = simd.mul_add(a, weights, *sum);
+                    }
                 }
             }
         }
@@ -233,13 +175,9 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     depth: usize,
     rows: [*const f32; MR],
     b: *const f32,
-    ahead: impl Ahead,
+    ahead: Ahead<'_>,
     sums: &mut Scratch,
 ) {
-    // Those for which there are too few steps.
-    for line in depth / 2..ahead.lines() {
-        ahead.ask(simd, line);
-    }
     // Hidden from the compiler, which would make each row's address from the one before, step after step.
     let rows = LeftRows(black_box(rows));
     // SAFETY: the caller's promise.
@@ -257,19 +195,20 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
     depth: usize,
     a: impl Left,
     b: *const f32,
-    ahead: impl Ahead,
+    ahead: Ahead<'_>,
     sums: &mut Scratch,
 ) {
     let blocks = depth.div_ceil(most).max(1);
     let mut from = 0;
     for block in 1..=blocks {
         let count = block * depth / blocks - from;
+        ahead.ask(simd, block - 1, blocks);
         // A zero that the compiler knew would take a register of the loop's from block to block.
         let mut tile = [[simd.splat(black_box(0.0)); NV]; MR];
         // SAFETY: `from + count <= depth`, so the caller's promise holds; the first block fills `sums`.
         unsafe {
             let b = b.add(from * NV * S::LANES);
-            accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b, ahead);
+            accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b);
             if from == 0 {
                 sums.fill(simd, &tile);
             } else {

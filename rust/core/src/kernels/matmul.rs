@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use super::accumulate::{Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
 use super::pack::PackedMatrix;
 use super::rows::{Rows, RowsMut};
 use crate::simd::{Isa, Kernel, Simd};
@@ -115,7 +115,7 @@ impl Matmul<'_> {
             let c: [*mut f32; MR] = std::array::from_fn(|r| self.c.at(row + r).add(column));
             let at = |r: usize, v: usize| c[r].add(v * S::LANES);
             let a: [*const f32; MR] = std::array::from_fn(|r| self.a.at(row + r).add(from));
-            sum_rows::<S, MR, NV>(simd, count, a, b.as_ptr().add(from * NV * S::LANES), (), sums);
+            sum_rows::<S, MR, NV>(simd, count, a, b.as_ptr().add(from * NV * S::LANES), Ahead::NONE, sums);
             for r in 0..MR {
                 for v in 0..NV {
                     let sum = sums.vector::<S, NV>(simd, r, v);

@@ -8,9 +8,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::accumulate::{
-    LeftColumns, PANEL_VECTORS, PLACE_LINES, RowsAhead, Scratch, load, row_blocks, store, sum_blocks, with_rows,
-};
+use super::accumulate::{Ahead, LeftColumns, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_blocks, with_rows};
 use super::buffer::AlignedBuffer;
 use super::rows::Rows;
 use super::shared::Shared;
@@ -26,6 +24,9 @@ const SUM_BLOCK: usize = 256;
 
 /// Columns of `A` copied at a time: with a panel of `dZ` 896 KiB, which stay in the second-level cache.
 const GROUP: usize = 384;
+
+/// Rows of what is copied next that each tile asks for.
+const ASKED_ROWS: usize = 8;
 
 /// What each row of `dZ` is multiplied by to give the bias' gradient.
 static ONE: f32 = 1.0;
@@ -264,7 +265,7 @@ impl Block<'_> {
             let one = LeftColumns { first: &raw const ONE, stride: 0 };
             // SAFETY: `dz` holds the rows; the task with the first rows alone writes these columns of the bias.
             unsafe {
-                sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, (), &mut sums);
+                sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, Ahead::NONE, &mut sums);
                 add::<S, 1, NV>(simd, &sums, bias.at(column), to_next, vector);
             }
         }
@@ -283,9 +284,9 @@ impl Block<'_> {
                         }
                     }
                     let a = LeftColumns { first: self.a.as_ptr().add(start + first), stride };
-                    let ahead = RowsAhead { first: next, width: to_next, rows: left };
+                    let asked = left.min(ASKED_ROWS);
+                    let ahead = Ahead::rows(next, to_next, asked);
                     sum_blocks::<S, MR, NV>(simd, SUM_BLOCK, depth, a, dz, ahead, &mut sums);
-                    let asked = left.min(depth / 2 / PLACE_LINES);
                     (left, next) = (left - asked, next.wrapping_add(asked * to_next));
                     add::<S, MR, NV>(simd, &sums, target, to_next, vector);
                 });

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
-    MAX_TILE_ROWS, PANEL_VECTORS, Places, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
 };
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::members::{Member, Members};
@@ -176,7 +176,7 @@ impl BackwardMember<'_> {
         let pass = self.pass;
         let gates = 4 * pass.units;
         // What the step's gradients read: the gates, `c` and the gradient of the output of each rank.
-        let mut places = [pass.c.as_ptr(); 6 * MAX_TILE_ROWS];
+        let mut places = [std::ptr::null(); 6 * MAX_TILE_ROWS];
         let mut count = 0;
         if let Some(step) = next.checked_sub(1) {
             for r in rank..rank + MR {
@@ -203,7 +203,7 @@ impl BackwardMember<'_> {
             let dz = pass.gates.at((pass.order.step(next).start + rank) * gates);
             let dz = rows_from(dz, gates);
             let kernel = pass.recurrent_transposed.panel(panel).as_ptr();
-            let places = Places::new(&places[..count.max(1)], S::LANES);
+            let places = Ahead::places(&places[..count], S::LANES);
             sum_rows::<S, MR, NV>(simd, gates, dz, kernel, places, scratch);
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::projection::Projection;
 use super::{Activations, check_gates, gates_of};
 use crate::kernels::accumulate::{
-    MAX_TILE_ROWS, PANEL_VECTORS, Places, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Member, Members};
@@ -317,8 +317,8 @@ impl ForwardMember<'_> {
                 projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), of_x);
             }
             let kernel = pass.recurrent_kernel.panel(panel).as_ptr();
-            // What the cell's update reads and writes; where that is nothing that has to be fetched, what is here.
-            let mut places = [kernel; 2 * MAX_TILE_ROWS];
+            // What the cell's update reads and writes.
+            let mut places = [std::ptr::null(); 2 * MAX_TILE_ROWS];
             let mut count = 0;
             for r in 0..MR {
                 let z: Option<*const f32> = match &pass.z {
@@ -337,7 +337,7 @@ impl ForwardMember<'_> {
             }
             let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
             let h = rows_from(h, pass.units);
-            let places = Places::new(&places[..count.max(1)], pass.units);
+            let places = Ahead::places(&places[..count], pass.units);
             sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, places, of_h);
         }
     }

@@ -1,7 +1,7 @@
 //! `x · W + b`
 
 use super::check_gates;
-use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
+use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
 use crate::kernels::shared::Shared;
@@ -42,7 +42,7 @@ impl Projection<'_> {
         unsafe {
             let x = rows.map(|row| self.x.at(row));
             let kernel = self.kernel.panel(panel).as_ptr();
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, (), sums);
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, Ahead::NONE, sums);
         }
     }
 
