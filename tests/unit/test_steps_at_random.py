@@ -1,4 +1,4 @@
-"""Recurrent layers of random shapes, masks and arguments equal their cells, called step by step as Keras' `RNN` does."""
+"""Recurrent layers of random shapes, masks and arguments equal their cells, called step by step as in Keras' `RNN`."""
 
 from __future__ import annotations
 
