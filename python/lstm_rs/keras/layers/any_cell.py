@@ -24,6 +24,7 @@ class AnyCell(Layer):
         """The size of each state; a list of sizes where there are several."""
         raise NotImplementedError
 
+    # The override: as in Keras, a cell needs states where other layers are called on their inputs alone.
     def __call__(self, inputs: Any, states: Any, training: bool | None = None) -> tuple[Array, Any]:  # type: ignore[override]
         """Computes one step on arrays; `RNN(cell)` computes all of them at once, many times faster.
 
