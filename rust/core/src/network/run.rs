@@ -218,7 +218,7 @@ impl Network {
         self.behind = change(&mut self.weights);
     }
 
-    /// Whether layers computed in this mode have weights that [`Network::follow`] moves.
+    /// Whether layers computed in this mode have weights that no gradient but the data moves.
     pub fn follows(&self, mode: Mode) -> bool {
         self.plan.operations.iter().any(|operation| {
             let planned = &self.plan.nodes[operation.node];
