@@ -83,6 +83,13 @@ def test_import_brings_in_numpy_and_nothing_else() -> None:
     assert run(code).split() == ["lstm_rs"]
 
 
+def test_import_leaves_for_later_what_is_slow_and_seldom_used() -> None:
+    """Modules of Python's that cost milliseconds come with the call that needs them."""
+    seldom = {"bz2", "concurrent.futures", "csv", "logging", "lzma", "random", "shutil", "tempfile"}
+    code = "import sys, numpy; before = set(sys.modules); import lstm_rs; print(*(set(sys.modules) - before))"
+    assert not seldom & set(run(code).split())
+
+
 def test_training_in_silence_needs_numpy_alone() -> None:
     """With rich, TensorFlow and Keras made impossible to import, a model trains, predicts, saves and loads."""
     code = """

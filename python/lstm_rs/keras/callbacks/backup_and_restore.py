@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from typing import Any
 
 from lstm_rs.keras._types import Logs
@@ -106,6 +105,8 @@ class BackupAndRestore(Callback):
     def _save(self, batch: int) -> None:
         os.makedirs(self.backup_dir, exist_ok=True)
         if self.double_checkpoint:
+            import shutil
+
             for name in (_WEIGHTS, _STATE):
                 if os.path.exists(self._path(name)):
                     shutil.copyfile(self._path(name), self._path(_PREVIOUS + name))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -134,6 +133,8 @@ def _class_of(described: Any) -> type[Sequential] | type[Functional]:
 
 def to_bytes(model: Model) -> bytes:
     """What `save_model` writes."""
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, f"model{SUFFIX}")
         save_model(model, path)
@@ -143,6 +144,8 @@ def to_bytes(model: Model) -> bytes:
 
 def from_bytes(content: bytes) -> Model:
     """The model that `to_bytes` wrote."""
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, f"model{SUFFIX}")
         with open(path, "wb") as file:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from lstm_rs.keras._checks import warn
@@ -122,6 +120,8 @@ class PyDataset:
             return itertools.count()
         order = list(range(count))
         if shuffle:
+            import random
+
             random.shuffle(order)
         return order
 
@@ -136,6 +136,8 @@ def batches(dataset: PyDataset, shuffle: bool) -> Iterator[Any]:
 
 def _made_ahead(dataset: PyDataset, order: Iterator[int], workers: int, ahead: int) -> Iterator[Any]:
     """The batches in this order, made by threads before they are asked for."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(workers, thread_name_prefix=type(dataset).__name__)
     try:
         futures: deque[Future[Any]] = deque(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 
 from lstm_rs.keras import _seeds
@@ -25,6 +23,8 @@ def set_random_seed(seed: int) -> None:
     """
     if not isinstance(seed, int):
         raise ValueError(f"`seed` must be an integer. Received: seed={seed!r} (of type {type(seed).__name__})")
+    import random
+
     random.seed(seed)
     np.random.seed(seed)
     _seeds.set_seed(seed)
