@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar, cast
+
+import numpy as np
 
 SUFFIX = ".safetensors"
+T = TypeVar("T")
 _PACKAGE = __name__.partition(".")[0]
 
 
 def not_yet(owner: str, **arguments: object) -> None:
     """Refuses the arguments that are set (not None, False or 0) though the engine cannot do them yet."""
     for name, value in arguments.items():
-        if value is not None and value is not False and value != 0:
+        if value is not None and value is not False and not (isinstance(value, (int, float)) and value == 0):
             raise NotImplementedError(
                 f"{owner}: the argument `{name}` is not supported yet (received {name}={value!r})."
             )
 
 
+def named(read: Callable[[Any], T], **arguments: object) -> T:
+    """What `read` makes of the one argument given; its errors say which argument they are about."""
+    ((name, value),) = arguments.items()
+    try:
+        return read(value)
+    except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+        kind = next((cls for cls in (NotImplementedError, TypeError) if isinstance(error, cls)), ValueError)
+        raise kind(f"`{name}`: {error}") from error
+
+
+def flag(**arguments: object) -> bool:
+    """The one argument given, as true or false; only an array of several is neither."""
+    ((name, value),) = arguments.items()
+    try:
+        return bool(value)
+    except ValueError:
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}") from None
+
+
 def positive_int(owner: str, **arguments: object) -> int:
     """The one argument given, as a Python int of at least 1."""
     ((name, value),) = arguments.items()
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
-    except TypeError:
-        number = 0
-    if number < 1:
+    number = _index(value)
+    if number is None or not 1 <= number < 2**63:
         raise ValueError(
             f"{owner}: `{name}` must be a positive integer. Received: {name}={value!r} (of type {type(value).__name__})"
         )
@@ -42,12 +60,19 @@ def positive_int(owner: str, **arguments: object) -> int:
 def integer(owner: str, **arguments: object) -> int:
     """The one argument given, as a Python int."""
     ((name, value),) = arguments.items()
+    number = _index(value)
+    if number is None:
+        raise ValueError(f"{owner}: `{name}` must be an integer. Received: {name}={value!r}")
+    return number
+
+
+def _index(value: object) -> int | None:
+    """An integer that 64 bits hold, of Python or NumPy, but no truth value; None for all else."""
     try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
-    except TypeError as error:
-        raise ValueError(f"{owner}: `{name}` must be an integer. Received: {name}={value!r}") from error
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return None if isinstance(value, bool) or not -(2**63) <= number < 2**64 else number
 
 
 def optional_int(owner: str, **arguments: object) -> int | None:
@@ -70,6 +95,59 @@ def real(owner: str, **arguments: object) -> float:
     return number
 
 
+def number(owner: str, **arguments: object) -> float:
+    """The one argument given, a number as it is: infinity counts, NaN does not."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, (int, float, np.integer, np.floating)) or value != value:
+        raise ValueError(f"{owner}: `{name}` must be a number. Received: {name}={value!r}")
+    return cast(float, value)
+
+
+def string(owner: str, **arguments: object) -> str:
+    """The one argument given, a string."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, str):
+        raise ValueError(f"{owner}: `{name}` must be a string. Received: {name}={value!r}")
+    return value
+
+
+def one_of(owner: str, known: Iterable[str], **arguments: object) -> str:
+    """The one argument given, one of these words."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, str) or value not in known:
+        *others, last = map(repr, known)
+        raise ValueError(f"{owner}: `{name}` must be {', '.join(others)} or {last}. Received: {name}={value!r}")
+    return value
+
+
+def steps(owner: str, words: Iterable[str], **arguments: object) -> str | int:
+    """The one argument given, one of these words or a positive number of batches."""
+    ((name, value),) = arguments.items()
+    if isinstance(value, str) and value in words:
+        return value
+    if not isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return positive_int(owner, **arguments)
+    known = ", ".join(map(repr, words))
+    raise ValueError(f"{owner}: `{name}` must be {known} or a positive number of batches. Received: {name}={value!r}")
+
+
+def function(owner: str, **arguments: object) -> Callable[..., Any]:
+    """The one argument given, something to call."""
+    ((name, value),) = arguments.items()
+    if not callable(value):
+        raise TypeError(f"{owner}: `{name}` must be a function. Received: {name}={value!r}")
+    return value
+
+
+def dictionary(owner: str, **arguments: object) -> dict[str, Any]:
+    """A copy of the one argument given, a dictionary."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{owner}: `{name}` must be a dictionary. Received: {name}={value!r}")
+    return dict(value)
+
+
 def text(owner: str, **arguments: object) -> str | None:
     """The one argument given, a string or None."""
     ((name, value),) = arguments.items()
@@ -85,7 +163,7 @@ def unknown(kind: str, name: object, valid: Iterable[str]) -> ValueError:
 
 def last_axis(owner: str, axis: int) -> int:
     """The argument `axis`, which can only be -1."""
-    if axis != -1:
+    if integer(owner, axis=axis) != -1:
         raise NotImplementedError(f"{owner}: only axis=-1 is supported. Received: axis={axis}")
     return axis
 
@@ -124,12 +202,18 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
-def file_name(path: str | os.PathLike[str]) -> str:
+def path_name(**arguments: object) -> str:
+    """The one argument given, a path, as text."""
+    ((_, value),) = arguments.items()
+    return named(os.fspath, **arguments) if not isinstance(value, bytes) else os.fsdecode(value)
+
+
+def file_name(filepath: str | os.PathLike[str]) -> str:
     """A path as text; it must name a file of the kind that models are saved to."""
-    name = os.fspath(path)
+    name = path_name(filepath=filepath)
     if not name.endswith(SUFFIX):
         raise ValueError(
-            f"The file's name must end in `{SUFFIX}`, as in `model{SUFFIX}`; Keras' own `.keras` and `.h5` files "
-            f"come later. Received: {name!r}"
+            f"`filepath` must end in `{SUFFIX}`, as in `model{SUFFIX}`; Keras' own `.keras` and `.h5` files come "
+            f"later. Received: {name!r}"
         )
     return name

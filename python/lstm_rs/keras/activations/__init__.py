@@ -266,7 +266,7 @@ def get(identifier: Any) -> Activation:
         return linear
     if isinstance(identifier, Mapping):
         identifier = identifier.get("config")
-    if identifier == "sparsemax":
+    if isinstance(identifier, str) and identifier == "sparsemax":
         raise NotImplementedError("Keras' sparsemax gives rows that do not add up to 1: it is not taken over.")
     if isinstance(identifier, str):
         identifier = _FUNCTIONS.get(identifier) or _ALSO.get(identifier) or _OF_ARRAYS.get(identifier, identifier)

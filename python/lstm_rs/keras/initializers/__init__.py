@@ -108,9 +108,11 @@ def drawn_by_engine(initializer: AnyInitializer | None) -> bool:
 def values(initializer: AnyInitializer, shape: tuple[int, ...], owner: str) -> Array:
     """What an initializer gives for a shape, and for a dtype where it asks for one as Keras' do; checked."""
     assert initializer is not None
-    result = np.ascontiguousarray(
-        initializer(shape, dtype="float32") if _takes_dtype(initializer) else initializer(shape), dtype=np.float32
-    )
+    try:
+        values = initializer(shape, dtype="float32") if _takes_dtype(initializer) else initializer(shape)
+        result = np.ascontiguousarray(values, dtype=np.float32)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {error}") from error
     if result.shape != shape:
         raise ValueError(f"{owner}: the initializer returned shape {result.shape} for a weight of shape {shape}.")
     return result

@@ -69,7 +69,7 @@ class Bidirectional(Stateful):
         _check_recurrent("layer", layer)
         if backward_layer is not None:
             _check_recurrent("backward_layer", backward_layer)
-        if merge_mode not in _MERGE_MODES:
+        if not (merge_mode is None or isinstance(merge_mode, str)) or merge_mode not in _MERGE_MODES:
             raise ValueError(
                 f"Invalid merge mode. Received: merge_mode={merge_mode!r}. Choose one of "
                 f"{', '.join(map(repr, _MERGE_MODES))}."

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import activations, initializers
+from lstm_rs.keras._checks import flag, named
 from lstm_rs.keras._types import Array
 from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell
 
@@ -117,8 +118,8 @@ class LSTMCell(Cell):
             seed=seed,
             **kwargs,
         )
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.unit_forget_bias = bool(unit_forget_bias)
+        self.recurrent_activation = named(activations.get, recurrent_activation=recurrent_activation)
+        self.unit_forget_bias = flag(unit_forget_bias=unit_forget_bias)
 
     @property
     def state_size(self) -> list[int]:

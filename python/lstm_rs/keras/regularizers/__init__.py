@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lstm_rs import _engine
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, real
+from lstm_rs.keras._checks import absent, one_of, real, unknown
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._types import Config
@@ -102,9 +102,7 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = real("OrthogonalRegularizer", factor=factor)
-        if mode not in ("rows", "columns"):
-            raise ValueError(f"OrthogonalRegularizer: `mode` must be 'rows' or 'columns'. Received: mode={mode!r}")
-        self.mode = mode
+        self.mode = one_of("OrthogonalRegularizer", ("rows", "columns"), mode=mode)
 
 
 _BY_NAME: dict[str, type[Regularizer]] = {
@@ -128,6 +126,8 @@ def get(identifier: Any) -> Regularizer | None:
     0.01
     """
     found = _serialization.described(identifier, _BY_NAME, "regularizer")
+    if found is not None and not callable(found):
+        raise unknown("regularizer", found, _BY_NAME)
     if found is not None and type(found) not in _BY_NAME.values():
         raise NotImplementedError(f"Regularizers written in Python are not supported. Received: {found!r}")
     regularizer: Regularizer | None = found
