@@ -14,6 +14,10 @@ from typing import Any, NoReturn, TypeVar, cast
 import numpy as np
 
 SUFFIX = ".safetensors"
+_DTYPES = {
+    *("bool", "bfloat16", "mixed_bfloat16", "mixed_float16"),
+    *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)),
+}
 T = TypeVar("T")
 _PACKAGE = __name__.partition(".")[0]
 
@@ -38,12 +42,22 @@ def named(read: Callable[[Any], T], **arguments: object) -> T:
 
 
 def flag(**arguments: object) -> bool:
-    """The one argument given, as true or false; only an array of several is neither."""
+    """The one argument given, as true or false; an array of several is neither, nor what cannot say so."""
     ((name, value),) = arguments.items()
     try:
+        if not hasattr(value, "__bool__") and not hasattr(value, "__len__"):
+            raise ValueError
         return bool(value)
     except ValueError:
         raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}") from None
+
+
+def boolean(**arguments: object) -> bool:
+    """The one argument given, True or False and nothing that counts as such."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return bool(value)
 
 
 def positive_int(owner: str, **arguments: object) -> int:
@@ -115,8 +129,8 @@ def one_of(owner: str, known: Iterable[str], **arguments: object) -> str:
     """The one argument given, one of these words."""
     ((name, value),) = arguments.items()
     if not isinstance(value, str) or value not in known:
-        *others, last = map(repr, known)
-        raise ValueError(f"{owner}: `{name}` must be {', '.join(others)} or {last}. Received: {name}={value!r}")
+        words = " or ".join(", ".join(map(repr, known)).rsplit(", ", 1))
+        raise ValueError(f"{owner}: `{name}` must be {words}. Received: {name}={value!r}")
     return value
 
 
@@ -146,6 +160,20 @@ def dictionary(owner: str, **arguments: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"{owner}: `{name}` must be a dictionary. Received: {name}={value!r}")
     return dict(value)
+
+
+def unused_dtype(owner: str, dtype: object) -> None:
+    """Refuses a `dtype` that names no type; which one it names says nothing here, where all is float32."""
+    named_by = dtype.get("config", {}).get("name") if isinstance(dtype, Mapping) else dtype
+    name = getattr(named_by, "name", getattr(named_by, "__name__", named_by))
+    if dtype is not None and not (isinstance(name, str) and name in _DTYPES):
+        raise ValueError(f"{owner}: `dtype` must name a type, such as 'float32', or be None. Received: dtype={dtype!r}")
+
+
+def unused_objects(custom_objects: object) -> None:
+    """Refuses `custom_objects` that are no dictionary; what one holds is of no use here."""
+    if custom_objects is not None:
+        dictionary("deserialize", custom_objects=custom_objects)
 
 
 def text(owner: str, **arguments: object) -> str | None:
@@ -205,7 +233,7 @@ def warn(message: str) -> None:
 def path_name(**arguments: object) -> str:
     """The one argument given, a path, as text."""
     ((_, value),) = arguments.items()
-    return named(os.fspath, **arguments) if not isinstance(value, bytes) else os.fsdecode(value)
+    return os.fsdecode(value) if isinstance(value, bytes) else named(os.fspath, **arguments)
 
 
 def file_name(filepath: str | os.PathLike[str]) -> str:

@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import flag, is_built_in, named, warn
+from lstm_rs.keras._checks import boolean, flag, is_built_in, named, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -102,8 +102,8 @@ class Layer(Described):
         _check_dtype(dtype, cls)
         self.activity_regularizer = named(regularizers.get, activity_regularizer=activity_regularizer)
         self.name = checked_name(name, cls)
-        self.autocast = autocast
-        self._trainable = flag(trainable=trainable)
+        self.autocast = flag(autocast=autocast)
+        self._trainable = boolean(trainable=trainable)
         self.place: WeightSlice | None = None
         self.build_shape: Shape | None = None
         self.calls: list[Call] = []
@@ -250,6 +250,10 @@ class Layer(Described):
         """The layer in Keras' JSON form, in which `trainable` says whether training changes the weights."""
         described = serialize(self)
         described["config"]["trainable"] = self.trains
+        for name, value in described["config"].items():
+            if value is None and name.endswith("_initializer"):
+                # As in Keras, where none was chosen.
+                described["config"][name] = serialize(initializers.GlorotUniform())
         return described
 
     def copied(self: T, **changes: Any) -> T:
@@ -333,6 +337,8 @@ class Layer(Described):
             )
         if initial_state is not None and not self.takes_states:
             raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")
+        if isinstance(initial_state, (list, tuple)) and not initial_state:
+            raise ValueError(f"Layer '{self.name}': `initial_state` is empty: leave it out, or pass every state.")
         if self.merges and (not isinstance(inputs, (list, tuple)) or not inputs):
             raise ValueError(f"Layer '{self.name}' must be called on a list of inputs. Received: {inputs!r}")
         symbolic = [isinstance(item, KerasTensor) for item in _items((inputs, initial_state, mask))]
@@ -419,8 +425,6 @@ def _check_mask(mask: Any, inputs: Any, name: str) -> None:
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:
-    if isinstance(dtype, dict):
-        dtype = dtype.get("config", {}).get("name")
-    name = getattr(dtype, "name", dtype)
-    if name not in (None, "float32"):
+    name = dtype.get("config", {}).get("name", "") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
+    if name is not None and not (isinstance(name, str) and name == "float32"):
         raise NotImplementedError(f"{owner}: only dtype='float32' is supported. Received: dtype={dtype!r}")

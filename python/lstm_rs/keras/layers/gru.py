@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from lstm_rs.keras import activations
 from lstm_rs.keras._checks import flag, named
-from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell
+from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell, check_use_cudnn
 
 
 class GRUCell(Cell):
@@ -223,6 +223,7 @@ class GRU(LayerOfCell):
         **kwargs: Any,
     ) -> None:
         kwargs.pop("implementation", None)  # how to compute, not what
+        check_use_cudnn(use_cudnn)
         cell = GRUCell(
             units,
             activation=activation,

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_rs.keras import activations, initializers
 from lstm_rs.keras._checks import flag, named
 from lstm_rs.keras._types import Array
-from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell
+from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell, check_use_cudnn
 
 
 class LSTMCell(Cell):
@@ -244,6 +244,7 @@ class LSTM(LayerOfCell):
         **kwargs: Any,
     ) -> None:
         kwargs.pop("implementation", None)  # how to compute, not what
+        check_use_cudnn(use_cudnn)
         cell = LSTMCell(
             units,
             activation=activation,

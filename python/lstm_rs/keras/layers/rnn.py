@@ -110,6 +110,12 @@ def _rate(owner: str, drops_all: bool, **arguments: object) -> float:
     return min(1.0, max(0.0, number))
 
 
+def check_use_cudnn(use_cudnn: object) -> None:
+    """Refuses another value than Keras' three; none changes anything."""
+    if not isinstance(use_cudnn, bool) and not (isinstance(use_cudnn, str) and use_cudnn == "auto"):
+        raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: use_cudnn={use_cudnn!r}")
+
+
 class OfCell(Generic[A]):
     """An attribute that a layer reads from its cell."""
 
@@ -209,7 +215,7 @@ class RNN(Stateful):
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list."""
-        if len(input_shape) < 2:
+        if not 2 <= len(input_shape) <= 3:
             raise ValueError(
                 f"Layer '{self.name}' expects an input of shape (batch, time, features). Received: {tuple(input_shape)}"
             )

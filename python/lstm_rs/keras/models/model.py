@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from lstm_rs._engine import Engine, Stream
-from lstm_rs.keras._checks import flag, integer, positive_int
+from lstm_rs.keras._checks import boolean, flag, integer, positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
@@ -50,7 +50,7 @@ class Model(Trainer):
     def _init_model(self, name: str | None, trainable: bool) -> None:
         Trainer.__init__(self)
         self.name = checked_name(name, type(self).__name__)
-        self._trainable = flag(trainable=trainable)
+        self._trainable = boolean(trainable=trainable)
         self._network: Network | None = None
         self._built_trainable: list[bool] | None = None
         self._calls_train = False
@@ -362,6 +362,7 @@ class Model(Trainer):
         """
         from lstm_rs.keras.models.summary import print_summary
 
+        flag(expand_nested=expand_nested)
         print_summary(self, line_length, positions, print_fn, show_trainable, layer_range)
 
     def get_config(self) -> Config:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs._engine import __version__, load_tensors, save_tensors
-from lstm_rs.keras._checks import SUFFIX, file_name, flag, named, warn
+from lstm_rs.keras._checks import SUFFIX, file_name, flag, named, unused_objects, warn
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.layers.network import drawable
 from lstm_rs.keras.layers.weight import weight_specs
@@ -74,6 +74,7 @@ def load_model(
         FileNotFoundError: without such a file.
         ValueError: for a file of another kind, or one with weights alone.
     """
+    unused_objects(custom_objects)
     tensors, metadata = _read(filepath)
     if "model_config" not in metadata:
         raise ValueError(f"{os.fspath(filepath)!r} holds weights alone: build the model and call `model.load_weights`.")
@@ -119,6 +120,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     Raises:
         ValueError: for something else.
     """
+    unused_objects(custom_objects)
     described = named(json.loads, json_string=json_string)
     model: Model = _class_of(described).restored(described["config"], None)
     if described.get("compile_config"):

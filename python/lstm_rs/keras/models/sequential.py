@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs.keras import _data, layers
-from lstm_rs.keras._checks import dictionary, flag, named
+from lstm_rs.keras._checks import dictionary, flag, named, unused_objects
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import FLOAT32_POLICY, Layer
@@ -268,6 +268,7 @@ class Sequential(Model):
         Raises:
             ValueError: for a configuration without name or layers.
         """
+        unused_objects(custom_objects)
         return cls.restored(dictionary("Sequential", config=config), None)
 
     @classmethod

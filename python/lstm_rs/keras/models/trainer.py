@@ -146,10 +146,11 @@ class Trainer:
             ValueError: for an unknown name, with the known ones.
             NotImplementedError: for a loss of your own without a gradient.
         """
+        flag(auto_scale_loss=auto_scale_loss)
         settings = {
             "run_eagerly": flag(run_eagerly=run_eagerly),
             "steps_per_execution": positive_int("compile", steps_per_execution=steps_per_execution),
-            "jit_compile": jit_compile is True,
+            "jit_compile": flag(jit_compile=jit_compile) and jit_compile is True,
         }
         compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings, flag(skip_nan=skip_nan))
         previous = self._compiled
@@ -691,7 +692,8 @@ class Trainer:
 
 
 def _check_frequency(frequency: Any) -> None:
-    if not isinstance(frequency, (int, list, tuple, set)) or (isinstance(frequency, int) and frequency < 1):
+    some = frequency >= 1 if isinstance(frequency, int) else isinstance(frequency, (list, tuple, set)) and frequency
+    if not some:
         raise ValueError(
             f"`validation_freq` must be a positive integer or a list of epochs. Received: validation_freq={frequency!r}"
         )

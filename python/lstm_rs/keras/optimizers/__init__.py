@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, dictionary, named, unknown
+from lstm_rs.keras._checks import absent, dictionary, named, unknown, unused_objects
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.optimizers import schedules
 from lstm_rs.keras.optimizers.adadelta import Adadelta
@@ -52,6 +52,7 @@ def serialize(optimizer: Optimizer) -> Config:
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
     """The optimizer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     config = dictionary("deserialize", config=config)
     if isinstance(config.get("class_name"), str):
         config["class_name"] = config["class_name"].lower()
