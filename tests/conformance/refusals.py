@@ -47,10 +47,42 @@ WRONG: dict[str, Any] = {
 SECONDS = 10
 """After so long a value counts as taken."""
 
-TAKEN: dict[str, str] = {}
+TAKEN: dict[str, str] = {
+    "layers.*.get_initial_state.batch_size=None": "states of one sequence, from which a single one starts",
+    "layers.*.call.inputs=three items": "a list of numbers is an array of one axis",
+    "layers.Input.tensor=0": "says as little as None",
+    "layers.Bidirectional.weights=*": "nothing is done with them, as in Keras: an array is a list of rows",
+    "models.Model.compile.loss_weights=*": "an integer is a number",
+    "models.Model.jit_compile=.value=*": "it changes nothing",
+    "optimizers.*.learning_rate=*": "an integer is a number",
+    "optimizers.SGD.momentum=0": "an integer is a number",
+    "optimizers.schedules.*.initial_learning_rate=*": "an integer is a number",
+    "optimizers.schedules.*.name=None": "the name of the class",
+    "callbacks.CallbackList.model=*": "nothing is done with it before a training",
+    "callbacks.ModelCheckpoint.monitor=text": "it is looked at where `save_best_only` needs it",
+    "*=10**30": "a float holds it, where TensorFlow makes an integer of it that is too large",
+}
 """Why lstm_rs takes a value that Keras refuses, by the pattern of `path.argument=value`; the first match counts."""
 
-NAMELESS: dict[str, str] = {}
+NAMELESS: dict[str, str] = {
+    "layers.*.call.sequence*": "what a layer is called on is `inputs`, whatever the layer",
+    "layers.*Cell*.call.inputs=*": "it is as good a shape as any, and then the states do not fit",
+    "layers.*.call.inputs=*": "the message has the shape that came and the one expected",
+    "models.*.call.inputs=*": "what a model computes is `x`, as in `predict`",
+    "models.Sequential.compute_output_shape.input_shape=*": "the layer that it does not fit is named",
+    "models.Model.fit.validation_data=*": "its parts are `x` and `y`",
+    "*.filepath=*": "the observation itself asks an array whether it is true",
+    "*.get.identifier=*": "a dictionary is a `config`, and of None the observation asks for the configuration",
+    "layers.InputLayer.input_tensor=*": "without a tensor, what is missing is a `shape`",
+    "layers.*.lora_alpha=*": "refused for what it belongs to, `lora_rank`",
+    "layers.*.renorm_*=*": "refused for what it belongs to, `renorm`",
+    "callbacks.TensorBoard.*=*": "refused for what it belongs to, `histogram_freq` or `embeddings_freq`",
+    "losses.Loss.*=*": "a loss of one's own needs a gradient, which the observation's lacks",
+    "losses.*.y_*=*": "what is compared is `y`, and its shape is told",
+    "metrics.*.y_*=*": "what is compared is `y`, and its shape is told",
+    "utils.normalize.order=10**30": "NumPy's own refusal of an integer that no float32 is made of",
+    "utils.to_categorical.x=-1": "an IndexError, as in Keras",
+}
 """Why the message of a refusal does not have the argument's name, likewise."""
 
 

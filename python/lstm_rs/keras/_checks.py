@@ -102,7 +102,7 @@ def real(owner: str, **arguments: object) -> float:
         if isinstance(value, (bool, str, bytes)):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]  # anything with __float__
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"{owner}: `{name}` must be a finite number. Received: {name}={value!r}")

@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import boolean, flag, is_built_in, named, warn
+from lstm_rs.keras._checks import boolean, flag, is_built_in, named, unused_dtype, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -425,6 +425,7 @@ def _check_mask(mask: Any, inputs: Any, name: str) -> None:
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:
-    name = dtype.get("config", {}).get("name", "") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
-    if name is not None and not (isinstance(name, str) and name == "float32"):
+    unused_dtype(owner, dtype)
+    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
+    if name not in (None, "float32"):
         raise NotImplementedError(f"{owner}: only dtype='float32' is supported. Received: dtype={dtype!r}")

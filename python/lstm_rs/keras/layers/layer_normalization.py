@@ -108,7 +108,7 @@ class LayerNormalization(Layer):
 def last_axis(owner: str, axis: Any) -> Any:
     """The argument `axis`: -1 or a list of it, or the last axis' number, which the engine checks."""
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) for one in axes):
+    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**31 for one in axes):
         raise TypeError(f"{owner}: `axis` must be an integer or a list of integers. Received: axis={axis!r}")
     if len(axes) > 1 or axes[0] < -1:
         raise NotImplementedError(f"{owner}: only the last axis, axis=-1, is supported yet. Received: axis={axis!r}")

@@ -133,7 +133,7 @@ class LSTMCell(Cell):
         # As in Keras: the initializer fills the input gate's slice, then the last two gates' in one go.
         assert self.bias_initializer is not None
         u = self.units
-        owner = f"Layer '{self.name}', weight 'bias'"
+        owner = f"Layer '{self.name}', `bias_initializer`"
         parts = [
             initializers.values(self.bias_initializer, (u,), owner),
             np.ones(u, dtype=np.float32),
