@@ -51,8 +51,8 @@ class L1L2(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("l1", "l2")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = 0.0 if l1 is None else real("L1L2", l1=l1)
-        self.l2 = 0.0 if l2 is None else real("L1L2", l2=l2)
+        self.l1 = 0.0 if l1 is None else _factor("L1L2", l1=l1)
+        self.l2 = 0.0 if l2 is None else _factor("L1L2", l2=l2)
 
 
 class L1(Regularizer):
@@ -67,7 +67,7 @@ class L1(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("l1",)
 
     def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = 0.01 if l1 is None else real("L1", l1=l1)
+        self.l1 = 0.01 if l1 is None else _factor("L1", l1=l1)
 
 
 class L2(Regularizer):
@@ -82,7 +82,7 @@ class L2(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("l2",)
 
     def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = 0.01 if l2 is None else real("L2", l2=l2)
+        self.l2 = 0.01 if l2 is None else _factor("L2", l2=l2)
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -101,8 +101,16 @@ class OrthogonalRegularizer(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("factor", "mode")
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor = real("OrthogonalRegularizer", factor=factor)
+        self.factor = _factor("OrthogonalRegularizer", factor=factor)
         self.mode = one_of("OrthogonalRegularizer", ("rows", "columns"), mode=mode)
+
+
+def _factor(owner: str, **arguments: object) -> float:
+    """The one argument given, a number of at least 0."""
+    number = real(owner, **arguments)
+    if number < 0:
+        raise ValueError(f"{owner}: `{next(iter(arguments))}` must be at least 0. Received: {number}")
+    return number
 
 
 _BY_NAME: dict[str, type[Regularizer]] = {
