@@ -63,6 +63,8 @@ TAKEN: dict[str, str] = {
     "callbacks.ModelCheckpoint.monitor=text": "it is looked at where `save_best_only` needs it",
     "layers.LSTM*.bias_initializer=None": "as for every other weight, where Keras' LSTM fails to call it",
     "regularizers.OrthogonalRegularizer.factor=0": "an integer is a number",
+    "losses.*.axis=no items": "nothing is summed, and each number compared by itself",
+    "*.y_pred=three items": "integers are numbers",
     "utils.pad_sequences.sequences=no items": "none give an array of none",
     "utils.pad_sequences.maxlen=0": "nothing is left of each",
     "utils.normalize.*": "of integers, and along any axis, as the documentation has it; Keras fails on TensorFlow",

@@ -237,6 +237,10 @@ def test_callbacks(name: str, always: dict[str, Any], argument: str, values: tup
         (keras.optimizers.serialize, "optimizer", (3, None)),
         (keras.optimizers.deserialize, "config", (None, 3, {"nonsense": 1})),
         (lambda **given: keras.optimizers.deserialize({}, **given), "custom_objects", (3, "a")),
+        *(
+            (lambda module=module, **given: module.deserialize({}, **given), "custom_objects", (3, "a", PAIR))
+            for module in (keras.constraints, keras.initializers, keras.layers, keras.metrics, keras.regularizers)
+        ),
         (keras.optimizers.Adam, "learning_rate", ("fast", None, 10**400)),
         (keras.optimizers.Adam, "amsgrad", (SOMETHING, PAIR)),
         (lambda **given: keras.optimizers.schedules.CosineDecay(0.1, 5, **given), "name", (3, None)),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs import _engine
-from lstm_rs.keras._checks import unknown
+from lstm_rs.keras._checks import unknown, unused_objects
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._types import Array
 
@@ -292,6 +292,7 @@ def serialize(activation: Activation) -> str:
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
     """The activation function that `serialize` named; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     return get(config)
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lstm_rs import _engine
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, integer, real, unknown
+from lstm_rs.keras._checks import absent, integer, real, unknown, unused_objects
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._types import Array, Config
@@ -149,6 +149,7 @@ def serialize(constraint: Constraint) -> Config:
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The constraint that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     return _serialization.deserialize(config, _BY_NAME, "constraint")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, unknown
+from lstm_rs.keras._checks import absent, unknown, unused_objects
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.initializers.constant import Constant, Identity, Ones, Zeros
@@ -96,6 +96,7 @@ def serialize(initializer: Any) -> Config:
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> AnyInitializer:
     """The initializer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     result: AnyInitializer = _serialization.deserialize(config, _BY_NAME, "initializer")
     return result
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, named
+from lstm_rs.keras._checks import absent, named, unused_objects
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras.losses.functions import (
     binary_crossentropy,
@@ -159,6 +159,7 @@ def serialize(metric: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The metric that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     read = get if isinstance(config, str) else lambda config: _serialization.deserialize(config, _BY_NAME, "metric")
     return named(read, config=config)
 
