@@ -60,6 +60,7 @@ TAKEN: dict[str, str] = {
     "optimizers.schedules.*.initial_learning_rate=*": "an integer is a number",
     "optimizers.schedules.*.name=None": "the name of the class",
     "callbacks.CallbackList.model=*": "nothing is done with it before a training",
+    "callbacks.*.mode=*": "warned of, as every unknown mode is",
     "callbacks.ModelCheckpoint.monitor=text": "it is looked at where `save_best_only` needs it",
     "layers.LSTM*.bias_initializer=None": "as for every other weight, where Keras' LSTM fails to call it",
     "regularizers.OrthogonalRegularizer.factor=0": "an integer is a number",
