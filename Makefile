@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml) \
            Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: help demo test test-rust test-python test-neon assembly parity conformance precision lint format bench bench-rust accuracy wheel clean
+.PHONY: help demo test test-rust test-python test-neon assembly parity conformance refusals precision lint format bench bench-rust accuracy wheel clean
 
 help: ## Lists the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ parity: $(PARITY)/installed ## Compares with real Keras, in an environment of it
 
 conformance: $(PARITY)/installed ## Tries every public name and argument of Keras in both, writes docs/conformance.md
 	$(PARITY)/bin/python tests/conformance/report.py
+
+refusals: $(PARITY)/installed ## Gives every argument of Keras wrong values in both, prints what lstm_rs takes
+	$(PARITY)/bin/python tests/conformance/refusals.py
 
 lint: $(VENV)/installed ## Checks format, lints and types of both languages
 	cargo fmt --all --check

@@ -8,11 +8,7 @@ instead. A difference without a reason is an error, and so are a reason without 
 both refuse, which compares nothing; what is not supported here is absent in any case.
 """
 
-import contextlib
-import os
 import sys
-import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,7 +24,7 @@ from facts.question import compare, plain  # noqa: E402
 from conformance import of_layers, of_models, of_training, of_values  # noqa: E402, F401
 from conformance.reasons import REASONS  # noqa: E402
 from conformance.signatures import Signature, signatures  # noqa: E402
-from conformance.trial import TRIALS, Trial, arguments  # noqa: E402
+from conformance.trial import TRIALS, Trial, arguments, undisturbed  # noqa: E402
 from conformance.values import VALUES  # noqa: E402
 
 PAGE = TESTS.parent / "docs" / "conformance.md"
@@ -46,21 +42,6 @@ class Row:
     """What was seen, where it is not equal."""
 
 
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """In a directory of its own, without warnings and output."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.chdir(folder),
-        warnings.catch_warnings(),
-        open(os.devnull, "w") as nowhere,
-        contextlib.redirect_stdout(nowhere),
-        contextlib.redirect_stderr(nowhere),
-    ):
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _seen(keras: Any, key: str, argument: str) -> Any:
     """What is observed, as plain data, or the exception."""
     trial = TRIALS[key]
@@ -70,7 +51,7 @@ def _seen(keras: Any, key: str, argument: str) -> Any:
         if argument not in {**trial.values, **VALUES, **trial.always}:
             raise KeyError(f"{key} has no value for {argument}")
     try:
-        with _undisturbed():
+        with undisturbed():
             keras.utils.set_random_seed(1)
             keras.backend.clear_session()
             return plain(trial.observe(keras, **arguments(keras, trial, argument or None, value)))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +37,21 @@ def arguments(keras: Any, trial: Trial, name: str | None, value: Any) -> dict[st
     if name is not None:
         given.update(value if isinstance(value, Together) else {name: value})
     return {key: item(keras) if callable(item) else item for key, item in given.items()}
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """In a directory of its own, without warnings and output."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        warnings.catch_warnings(),
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def is_ours(keras: Any) -> bool:

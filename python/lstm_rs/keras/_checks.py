@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar, cast
+
+import numpy as np
 
 SUFFIX = ".safetensors"
+_DTYPES = {
+    *("bool", "bfloat16", "mixed_bfloat16", "mixed_float16"),
+    *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)),
+}
+T = TypeVar("T")
 _PACKAGE = __name__.partition(".")[0]
 
 
 def not_yet(owner: str, **arguments: object) -> None:
     """Refuses the arguments that are set (not None, False or 0) though the engine cannot do them yet."""
     for name, value in arguments.items():
-        if value is not None and value is not False and value != 0:
+        if value is not None and value is not False and not (isinstance(value, (int, float)) and value == 0):
             raise NotImplementedError(
                 f"{owner}: the argument `{name}` is not supported yet (received {name}={value!r})."
             )
 
 
+def named(read: Callable[[Any], T], **arguments: object) -> T:
+    """What `read` makes of the one argument given; its errors say which argument they are about."""
+    ((name, value),) = arguments.items()
+    try:
+        return read(value)
+    except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+        kind = next((cls for cls in (NotImplementedError, TypeError) if isinstance(error, cls)), ValueError)
+        raise kind(f"`{name}`: {error}") from error
+
+
+def flag(**arguments: object) -> bool:
+    """The one argument given, as true or false; an array of several is neither, nor what cannot say so."""
+    ((name, value),) = arguments.items()
+    try:
+        if not hasattr(value, "__bool__") and not hasattr(value, "__len__"):
+            raise ValueError
+        return bool(value)
+    except ValueError:
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}") from None
+
+
+def boolean(**arguments: object) -> bool:
+    """The one argument given, True or False and nothing that counts as such."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return bool(value)
+
+
 def positive_int(owner: str, **arguments: object) -> int:
     """The one argument given, as a Python int of at least 1."""
     ((name, value),) = arguments.items()
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
-    except TypeError:
-        number = 0
-    if number < 1:
+    number = _index(value)
+    if number is None or not 1 <= number < 2**63:
         raise ValueError(
             f"{owner}: `{name}` must be a positive integer. Received: {name}={value!r} (of type {type(value).__name__})"
         )
@@ -42,12 +74,19 @@ def positive_int(owner: str, **arguments: object) -> int:
 def integer(owner: str, **arguments: object) -> int:
     """The one argument given, as a Python int."""
     ((name, value),) = arguments.items()
+    number = _index(value)
+    if number is None:
+        raise ValueError(f"{owner}: `{name}` must be an integer. Received: {name}={value!r}")
+    return number
+
+
+def _index(value: object) -> int | None:
+    """An integer that 64 bits hold, of Python or NumPy, but no truth value; None for all else."""
     try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
-    except TypeError as error:
-        raise ValueError(f"{owner}: `{name}` must be an integer. Received: {name}={value!r}") from error
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return None if isinstance(value, bool) or not -(2**63) <= number < 2**64 else number
 
 
 def optional_int(owner: str, **arguments: object) -> int | None:
@@ -63,11 +102,78 @@ def real(owner: str, **arguments: object) -> float:
         if isinstance(value, (bool, str, bytes)):
             raise TypeError
         number = float(value)  # type: ignore[arg-type]  # anything with __float__
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"{owner}: `{name}` must be a finite number. Received: {name}={value!r}")
     return number
+
+
+def number(owner: str, **arguments: object) -> float:
+    """The one argument given, a number as it is: infinity counts, NaN does not."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, (int, float, np.integer, np.floating)) or value != value:
+        raise ValueError(f"{owner}: `{name}` must be a number. Received: {name}={value!r}")
+    return cast(float, value)
+
+
+def string(owner: str, **arguments: object) -> str:
+    """The one argument given, a string."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, str):
+        raise ValueError(f"{owner}: `{name}` must be a string. Received: {name}={value!r}")
+    return value
+
+
+def one_of(owner: str, known: Iterable[str], **arguments: object) -> str:
+    """The one argument given, one of these words."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, str) or value not in known:
+        words = " or ".join(", ".join(map(repr, known)).rsplit(", ", 1))
+        raise ValueError(f"{owner}: `{name}` must be {words}. Received: {name}={value!r}")
+    return value
+
+
+def steps(owner: str, words: Iterable[str], **arguments: object) -> str | int:
+    """The one argument given, one of these words or a positive number of batches."""
+    ((name, value),) = arguments.items()
+    if isinstance(value, str) and value in words:
+        return value
+    if not isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return positive_int(owner, **arguments)
+    known = ", ".join(map(repr, words))
+    raise ValueError(f"{owner}: `{name}` must be {known} or a positive number of batches. Received: {name}={value!r}")
+
+
+def function(owner: str, **arguments: object) -> Callable[..., Any]:
+    """The one argument given, something to call."""
+    ((name, value),) = arguments.items()
+    if not callable(value):
+        raise TypeError(f"{owner}: `{name}` must be a function. Received: {name}={value!r}")
+    return value
+
+
+def dictionary(owner: str, **arguments: object) -> dict[str, Any]:
+    """A copy of the one argument given, a dictionary."""
+    ((name, value),) = arguments.items()
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{owner}: `{name}` must be a dictionary. Received: {name}={value!r}")
+    return dict(value)
+
+
+def unused_dtype(owner: str, dtype: object) -> None:
+    """Refuses a `dtype` that names no type; which one it names says nothing here, where all is float32."""
+    named_by = dtype.get("config", {}).get("name") if isinstance(dtype, Mapping) else dtype
+    name = getattr(named_by, "name", getattr(named_by, "__name__", named_by))
+    if dtype is not None and not (isinstance(name, str) and name in _DTYPES):
+        raise ValueError(f"{owner}: `dtype` must name a type, such as 'float32', or be None. Received: dtype={dtype!r}")
+
+
+def unused_objects(custom_objects: object) -> None:
+    """Refuses `custom_objects` that are no dictionary; what one holds is of no use here."""
+    if custom_objects is not None:
+        dictionary("deserialize", custom_objects=custom_objects)
 
 
 def text(owner: str, **arguments: object) -> str | None:
@@ -85,7 +191,7 @@ def unknown(kind: str, name: object, valid: Iterable[str]) -> ValueError:
 
 def last_axis(owner: str, axis: int) -> int:
     """The argument `axis`, which can only be -1."""
-    if axis != -1:
+    if integer(owner, axis=axis) != -1:
         raise NotImplementedError(f"{owner}: only axis=-1 is supported. Received: axis={axis}")
     return axis
 
@@ -124,12 +230,18 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
-def file_name(path: str | os.PathLike[str]) -> str:
+def path_name(**arguments: object) -> str:
+    """The one argument given, a path, as text."""
+    ((_, value),) = arguments.items()
+    return os.fsdecode(value) if isinstance(value, bytes) else named(os.fspath, **arguments)
+
+
+def file_name(filepath: str | os.PathLike[str]) -> str:
     """A path as text; it must name a file of the kind that models are saved to."""
-    name = os.fspath(path)
+    name = path_name(filepath=filepath)
     if not name.endswith(SUFFIX):
         raise ValueError(
-            f"The file's name must end in `{SUFFIX}`, as in `model{SUFFIX}`; Keras' own `.keras` and `.h5` files "
-            f"come later. Received: {name!r}"
+            f"`filepath` must end in `{SUFFIX}`, as in `model{SUFFIX}`; Keras' own `.keras` and `.h5` files come "
+            f"later. Received: {name!r}"
         )
     return name

@@ -71,7 +71,7 @@ def deserialize(config: Mapping[str, Any], known: Mapping[str, Any], kind: str) 
         raise ValueError(f"`config` must be a dictionary that describes a {kind}. Received: {config!r}")
     class_name = config.get("class_name")
     if not isinstance(class_name, str):
-        raise ValueError(f"The configuration of a {kind} needs a `class_name`. Received: {dict(config)}")
+        raise ValueError(f"`config` must describe a {kind} and have a `class_name`. Received: {dict(config)}")
     name = str(config.get("config")) if class_name == "function" else class_name
     cls = known.get(name)
     if cls is None:

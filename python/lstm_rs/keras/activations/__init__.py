@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs import _engine
-from lstm_rs.keras._checks import unknown
+from lstm_rs.keras._checks import unknown, unused_objects
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._types import Array
 
@@ -266,7 +266,7 @@ def get(identifier: Any) -> Activation:
         return linear
     if isinstance(identifier, Mapping):
         identifier = identifier.get("config")
-    if identifier == "sparsemax":
+    if isinstance(identifier, str) and identifier == "sparsemax":
         raise NotImplementedError("Keras' sparsemax gives rows that do not add up to 1: it is not taken over.")
     if isinstance(identifier, str):
         identifier = _FUNCTIONS.get(identifier) or _ALSO.get(identifier) or _OF_ARRAYS.get(identifier, identifier)
@@ -292,6 +292,7 @@ def serialize(activation: Activation) -> str:
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
     """The activation function that `serialize` named; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     return get(config)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from lstm_rs.keras._checks import flag, path_name, steps
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.callback import Callback
 
@@ -46,18 +47,12 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = os.fspath(backup_dir)
+        self.backup_dir = path_name(backup_dir=backup_dir)
         if not self.backup_dir:
             raise ValueError("BackupAndRestore: `backup_dir` is empty. Name a directory.")
-        number = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
-        if save_freq != "epoch" and not number:
-            raise ValueError(
-                "BackupAndRestore: `save_freq` must be 'epoch' or a positive number of batches. "
-                f"Received: save_freq={save_freq!r}"
-            )
-        self.save_freq = save_freq
-        self.double_checkpoint = double_checkpoint
-        self.delete_checkpoint = delete_checkpoint
+        self.save_freq = steps("BackupAndRestore", ["epoch"], save_freq=save_freq)
+        self.double_checkpoint = flag(double_checkpoint=double_checkpoint)
+        self.delete_checkpoint = flag(delete_checkpoint=delete_checkpoint)
         self._batches_since_save = 0
         self._epoch = 0
 

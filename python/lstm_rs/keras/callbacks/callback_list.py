@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lstm_rs.keras._checks import flag
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.callback import Callback, listens
 from lstm_rs.keras.callbacks.history import History
@@ -35,11 +36,11 @@ class CallbackList(Callback):
         super().__init__()
         self.callbacks: list[Callback] = _flat(callbacks)
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
-        if self._history is None and add_history:
+        if self._history is None and flag(add_history=add_history):
             self._history = History()
             self.callbacks.append(self._history)
         self._progbar = next((c for c in self.callbacks if isinstance(c, ProgbarLogger)), None)
-        if self._progbar is None and add_progbar:
+        if self._progbar is None and flag(add_progbar=add_progbar):
             self._progbar = ProgbarLogger()
             self.callbacks.append(self._progbar)
         if model is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_rs.keras._checks import flag, path_name
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.callback import Callback
 
@@ -36,9 +37,9 @@ class CSVLogger(Callback):
         super().__init__()
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"CSVLogger: `separator` must be one character. Received: separator={separator!r}")
-        self.filename = os.fspath(filename)
+        self.filename = path_name(filename=filename)
         self.sep = separator
-        self.append = append
+        self.append = flag(append=append)
         self.keys: list[str] | None = None
         self.append_header = True
 

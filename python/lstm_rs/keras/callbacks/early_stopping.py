@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lstm_rs.keras._checks import warn
+from lstm_rs.keras._checks import flag, number, warn
 from lstm_rs.keras._types import Array, Logs
 from lstm_rs.keras.callbacks.monitor import MonitorCallback
 
@@ -38,11 +38,11 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience = patience
-        self.verbose = verbose
-        self.baseline = baseline
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.patience = number("EarlyStopping", patience=patience)
+        self.verbose = number("EarlyStopping", verbose=verbose)
+        self.baseline = None if baseline is None else number("EarlyStopping", baseline=baseline)
+        self.restore_best_weights = flag(restore_best_weights=restore_best_weights)
+        self.start_from_epoch = number("EarlyStopping", start_from_epoch=start_from_epoch)
         self.wait = 0
         self.stopped_epoch = 0
         self.best_epoch = 0

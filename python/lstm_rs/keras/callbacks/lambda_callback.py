@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lstm_rs.keras._checks import function
 from lstm_rs.keras.callbacks.callback import Callback
 
 
@@ -44,4 +45,5 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        self.__dict__.update({name: function for name, function in hooks.items() if function is not None})
+        given = {name: hook for name, hook in hooks.items() if hook is not None}
+        self.__dict__.update({name: function("LambdaCallback", **{name: hook}) for name, hook in given.items()})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_rs.keras._checks import function, number
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.callback import Callback
 
@@ -27,8 +28,8 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
         super().__init__()
-        self.schedule = schedule
-        self.verbose = verbose
+        self.schedule = function("LearningRateScheduler", schedule=schedule)
+        self.verbose = number("LearningRateScheduler", verbose=verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Sets the learning rate."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lstm_rs.keras._checks import file_name, warn
+from lstm_rs.keras._checks import file_name, flag, number, steps, warn
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.monitor import MonitorCallback
 
@@ -40,17 +40,18 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
-        super().__init__(monitor, mode, initial_value_threshold)
-        self.verbose = verbose
+        owner = "ModelCheckpoint"
+        first = initial_value_threshold
+        first = None if first is None else number(owner, initial_value_threshold=first)
+        super().__init__(monitor, mode, first)
+        self.verbose = number(owner, verbose=verbose)
         self.filepath = file_name(filepath)
-        self.save_best_only = save_best_only
-        self.save_weights_only = save_weights_only
-        self.save_freq = save_freq
+        self.save_best_only = flag(save_best_only=save_best_only)
+        self.save_weights_only = flag(save_weights_only=save_weights_only)
+        self.save_freq = steps(owner, ["epoch"], save_freq=save_freq)
         self._batches_since_save = 0
         self._last_batch: int | None = None
         self._epoch = 0
-        if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ValueError(f"`save_freq` must be 'epoch' or a number of batches. Received: save_freq={save_freq!r}")
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Saves where `save_freq` batches have passed."""

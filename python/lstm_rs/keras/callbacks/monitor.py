@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from lstm_rs.keras._checks import warn
+from lstm_rs.keras._checks import number, string, warn
 from lstm_rs.keras.callbacks.callback import Callback
 
 
@@ -23,13 +23,14 @@ class MonitorCallback(Callback):
         self, monitor: str = "val_loss", mode: str = "auto", baseline: float | None = None, min_delta: float = 0
     ) -> None:
         super().__init__()
-        if mode not in ("auto", "min", "max"):
-            warn(f"{type(self).__name__} mode {mode!r} is unknown, 'auto' is used instead.")
+        owner = type(self).__name__
+        if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
+            warn(f"{owner} mode {mode!r} is unknown, 'auto' is used instead.")
             mode = "auto"
-        self.monitor = monitor
+        self.monitor = string(owner, monitor=monitor)
         self.mode = mode
         self.best = baseline
-        self.min_delta = abs(min_delta)
+        self.min_delta = abs(number(owner, min_delta=min_delta))
         self.monitor_op: Callable[[float, float], bool] | None = None
 
     def _set_monitor_op(self) -> None:

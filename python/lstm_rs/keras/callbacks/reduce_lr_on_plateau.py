@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_rs.keras._checks import real, warn
+from lstm_rs.keras._checks import number, real, warn
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.monitor import MonitorCallback
 
@@ -53,10 +53,10 @@ class ReduceLROnPlateau(MonitorCallback):
             raise ValueError(f"ReduceLROnPlateau: `factor` must be less than 1. Received: factor={factor}")
         self.factor = factor
         self.min_lr = real("ReduceLROnPlateau", min_lr=min_lr)
-        self.patience = patience
-        self.verbose = verbose
-        self.cooldown = cooldown
-        self.cooldown_counter = 0
+        self.patience = number("ReduceLROnPlateau", patience=patience)
+        self.verbose = number("ReduceLROnPlateau", verbose=verbose)
+        self.cooldown = number("ReduceLROnPlateau", cooldown=cooldown)
+        self.cooldown_counter: float = 0
         self.wait = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from lstm_rs.keras._checks import not_yet
+from lstm_rs.keras._checks import flag, not_yet, path_name, steps
 from lstm_rs.keras._types import Logs
 from lstm_rs.keras.callbacks.callback import Callback
 
@@ -59,17 +59,11 @@ class TensorBoard(Callback):
             embeddings_freq=embeddings_freq,
             embeddings_metadata=embeddings_metadata,
         )
-        update_freq = 1 if update_freq == "batch" else update_freq
-        number = isinstance(update_freq, int) and not isinstance(update_freq, bool) and update_freq > 0
-        if update_freq != "epoch" and not number:
-            raise ValueError(
-                "TensorBoard: `update_freq` must be 'epoch', 'batch' or a positive number of batches. "
-                f"Received: update_freq={update_freq!r}"
-            )
-        self.log_dir = os.fspath(log_dir)
-        self.write_graph = write_graph
-        self.write_steps_per_second = write_steps_per_second
-        self.update_freq = update_freq
+        update_freq = steps("TensorBoard", ["epoch", "batch"], update_freq=update_freq)
+        self.log_dir = path_name(log_dir=log_dir)
+        self.write_graph = flag(write_graph=write_graph)
+        self.write_steps_per_second = flag(write_steps_per_second=write_steps_per_second)
+        self.update_freq = 1 if update_freq == "batch" else update_freq
         self._writers: dict[str, Any] = {}
         self._batches = 0
         self._batch_began = self._epoch_began = 0.0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from lstm_rs import _engine
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, real
+from lstm_rs.keras._checks import absent, integer, real, unknown, unused_objects
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._types import Array, Config
@@ -105,10 +104,10 @@ def _axes(owner: str, axis: Any) -> Any:
     """The argument `axis`: an integer, or some of them."""
     try:
         several = isinstance(axis, (list, tuple))
-        axes = [operator.index(one) for one in (axis if several else [axis]) if not isinstance(one, bool)]
-        if len(axes) != (len(axis) if several else 1) or not axes:
-            raise TypeError
-    except TypeError:
+        axes = [integer(owner, axis=one) for one in (axis if several else [axis])]
+        if not axes:
+            raise ValueError
+    except ValueError:
         raise ValueError(f"{owner}: `axis` must be an integer or a list of integers. Received: axis={axis!r}") from None
     return axes if several else axes[0]
 
@@ -135,6 +134,8 @@ def get(identifier: Any) -> Constraint | None:
     2.0
     """
     found = _serialization.described(identifier, _BY_NAME, "constraint")
+    if found is not None and not callable(found):
+        raise unknown("constraint", found, _BY_NAME)
     if found is not None and type(found) not in _BY_NAME.values():
         raise NotImplementedError(f"Constraints written in Python are not supported. Received: {found!r}")
     constraint: Constraint | None = found
@@ -148,6 +149,7 @@ def serialize(constraint: Constraint) -> Config:
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The constraint that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     return _serialization.deserialize(config, _BY_NAME, "constraint")
 
 

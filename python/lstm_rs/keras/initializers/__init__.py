@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, unknown
+from lstm_rs.keras._checks import absent, unknown, unused_objects
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.initializers.constant import Constant, Identity, Ones, Zeros
@@ -96,6 +96,7 @@ def serialize(initializer: Any) -> Config:
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> AnyInitializer:
     """The initializer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     result: AnyInitializer = _serialization.deserialize(config, _BY_NAME, "initializer")
     return result
 
@@ -108,9 +109,11 @@ def drawn_by_engine(initializer: AnyInitializer | None) -> bool:
 def values(initializer: AnyInitializer, shape: tuple[int, ...], owner: str) -> Array:
     """What an initializer gives for a shape, and for a dtype where it asks for one as Keras' do; checked."""
     assert initializer is not None
-    result = np.ascontiguousarray(
-        initializer(shape, dtype="float32") if _takes_dtype(initializer) else initializer(shape), dtype=np.float32
-    )
+    try:
+        values = initializer(shape, dtype="float32") if _takes_dtype(initializer) else initializer(shape)
+        result = np.ascontiguousarray(values, dtype=np.float32)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {error}") from error
     if result.shape != shape:
         raise ValueError(f"{owner}: the initializer returned shape {result.shape} for a weight of shape {shape}.")
     return result

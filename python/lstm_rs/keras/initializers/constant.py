@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import named, real
 from lstm_rs.keras._serialization import numpy_value
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.initializers.initializer import Initializer
@@ -29,10 +29,11 @@ class Constant(Initializer):
     def __init__(self, value: Any = 0.0) -> None:
         value = numpy_value(value)
         self.value = real("Constant", value=value) if np.ndim(value) == 0 else np.asarray(value)
+        named(np.float32, value=self.value)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> Array:
         """The value, broadcast to this shape."""
-        values: Array = np.broadcast_to(np.asarray(self.value, dtype=np.float32), tuple(shape)).copy()
+        values: Array = named(lambda value: np.broadcast_to(np.float32(value), tuple(shape)).copy(), value=self.value)
         return values
 
     def _in_engine(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import not_yet, real
+from lstm_rs.keras._checks import one_of, real
 from lstm_rs.keras.initializers.initializer import RandomInitializer
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
@@ -90,12 +90,12 @@ class VarianceScaling(RandomInitializer):
         output_axes: Any = None,
     ) -> None:
         super().__init__(seed)
-        not_yet(type(self).__name__, input_axes=input_axes, output_axes=output_axes)
+        if input_axes is not None or output_axes is not None:
+            raise NotImplementedError("The arguments `input_axes` and `output_axes` are not supported yet.")
         self.scale = real(type(self).__name__, scale=scale)
         if self.scale <= 0:
             raise ValueError(f"`scale` must be positive. Received: scale={scale}")
-        if mode not in _MODES:
-            raise ValueError(f"Invalid `mode`: {mode!r}. Choose one of {', '.join(_MODES)}.")
+        one_of(type(self).__name__, _MODES, mode=mode)
         distribution = str(distribution).lower()
         if distribution not in _DISTRIBUTIONS:
             raise ValueError(f"Invalid `distribution`: {distribution!r}. Choose one of {', '.join(_DISTRIBUTIONS)}.")

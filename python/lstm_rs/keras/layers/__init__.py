@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent
+from lstm_rs.keras._checks import absent, unused_objects
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.layers.activation import Activation
 from lstm_rs.keras.layers.base import Layer
@@ -127,6 +127,7 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
     Raises:
         ValueError: for a class that is not known, with those that are.
     """
+    unused_objects(custom_objects)
     layer: Layer = _serialization.deserialize(config, BY_NAME, "layer")
     return layer
 

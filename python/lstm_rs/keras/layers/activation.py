@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import activations
+from lstm_rs.keras._checks import named
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 
@@ -30,7 +31,7 @@ class Activation(Layer):
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+        self.activation = named(activations.get, activation=activation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""

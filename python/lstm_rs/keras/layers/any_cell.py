@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lstm_rs.keras._checks import flag
 from lstm_rs.keras._types import Array
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.tensor import tensors_in
@@ -58,7 +59,7 @@ class AnyCell(Layer):
             )
         if self._step is None:
             self._step = OneStep(self)
-        return self._step.run(inputs, states, bool(training))
+        return self._step.run(inputs, states, flag(training=training))
 
     def reset_dropout_mask(self) -> None:
         """Has the next step that is called in training drop other values, of the inputs and of the states."""

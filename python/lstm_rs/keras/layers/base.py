@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import is_built_in, warn
+from lstm_rs.keras._checks import boolean, flag, is_built_in, named, unused_dtype, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -100,10 +100,10 @@ class Layer(Described):
             warn("Prefer an `Input(shape)` as the first layer of a model to the argument `input_shape` or `input_dim`.")
             self.given_input_shape = (input_dim,) if input_dim is not None else tuple(input_shape)
         _check_dtype(dtype, cls)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer = named(regularizers.get, activity_regularizer=activity_regularizer)
         self.name = checked_name(name, cls)
-        self.autocast = autocast
-        self._trainable = bool(trainable)
+        self.autocast = flag(autocast=autocast)
+        self._trainable = boolean(trainable=trainable)
         self.place: WeightSlice | None = None
         self.build_shape: Shape | None = None
         self.calls: list[Call] = []
@@ -202,7 +202,7 @@ class Layer(Described):
         """
         if self.place is not None:
             self.place.set(weights, f"layer '{self.name}'")
-        elif len(weights):
+        elif len(named(list, weights=weights)):
             raise ValueError(
                 f"`set_weights` on layer '{self.name}' received {len(weights)} weights, but the layer is not built: "
                 "build its model first, with `model.build(input_shape)` or an `Input` as first layer."
@@ -250,6 +250,10 @@ class Layer(Described):
         """The layer in Keras' JSON form, in which `trainable` says whether training changes the weights."""
         described = serialize(self)
         described["config"]["trainable"] = self.trains
+        for name, value in described["config"].items():
+            if value is None and name.endswith("_initializer"):
+                # As in Keras, where none was chosen.
+                described["config"][name] = serialize(initializers.GlorotUniform())
         return described
 
     def copied(self: T, **changes: Any) -> T:
@@ -333,6 +337,8 @@ class Layer(Described):
             )
         if initial_state is not None and not self.takes_states:
             raise ValueError(f"Layer '{self.name}' has no states: the argument `initial_state` says nothing to it.")
+        if isinstance(initial_state, (list, tuple)) and not initial_state:
+            raise ValueError(f"Layer '{self.name}': `initial_state` is empty: leave it out, or pass every state.")
         if self.merges and (not isinstance(inputs, (list, tuple)) or not inputs):
             raise ValueError(f"Layer '{self.name}' must be called on a list of inputs. Received: {inputs!r}")
         symbolic = [isinstance(item, KerasTensor) for item in _items((inputs, initial_state, mask))]
@@ -344,7 +350,7 @@ class Layer(Described):
         if not any(symbolic):
             from lstm_rs.keras.layers.eager import compute
 
-            draws = bool(training) and self.differs_in_training
+            draws = flag(training=training) and self.differs_in_training
             self.draws += draws
             arrays = compute(self, inputs, initial_state, mask, self.draws if draws else None)
             return self.packed(arrays) if len(arrays) > 1 else arrays[0]
@@ -384,7 +390,7 @@ class Layer(Described):
         initializer = getattr(self, f"{weight}_initializer", None)
         if initializer is None or initializers.drawn_by_engine(initializer):
             return None
-        return initializers.values(initializer, shape, f"Layer '{self.name}', weight '{weight}'")
+        return initializers.values(initializer, shape, f"Layer '{self.name}', `{weight}_initializer`")
 
 
 class SameShape(Layer):
@@ -419,8 +425,7 @@ def _check_mask(mask: Any, inputs: Any, name: str) -> None:
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:
-    if isinstance(dtype, dict):
-        dtype = dtype.get("config", {}).get("name")
-    name = getattr(dtype, "name", dtype)
+    unused_dtype(owner, dtype)
+    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
     if name not in (None, "float32"):
         raise NotImplementedError(f"{owner}: only dtype='float32' is supported. Received: dtype={dtype!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import constraints, initializers, regularizers
-from lstm_rs.keras._checks import not_yet, real
+from lstm_rs.keras._checks import flag, named, not_yet, real
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.layer_normalization import last_axis
@@ -113,16 +113,18 @@ class BatchNormalization(Layer):
         self.axis = last_axis("BatchNormalization", axis)
         self.momentum = real("BatchNormalization", momentum=momentum)
         self.epsilon = real("BatchNormalization", epsilon=epsilon)
-        self.center = bool(center)
-        self.scale = bool(scale)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.center = flag(center=center)
+        self.scale = flag(scale=scale)
+        self.beta_initializer = named(initializers.get, beta_initializer=beta_initializer)
+        self.gamma_initializer = named(initializers.get, gamma_initializer=gamma_initializer)
+        self.moving_mean_initializer = named(initializers.get, moving_mean_initializer=moving_mean_initializer)
+        self.moving_variance_initializer = named(
+            initializers.get, moving_variance_initializer=moving_variance_initializer
+        )
+        self.beta_regularizer = named(regularizers.get, beta_regularizer=beta_regularizer)
+        self.gamma_regularizer = named(regularizers.get, gamma_regularizer=gamma_regularizer)
+        self.beta_constraint = named(constraints.get, beta_constraint=beta_constraint)
+        self.gamma_constraint = named(constraints.get, gamma_constraint=gamma_constraint)
         self.renorm = False
         self.renorm_clipping = None
         self.renorm_momentum = real("BatchNormalization", renorm_momentum=renorm_momentum)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lstm_rs.keras import _serialization
+from lstm_rs.keras._checks import named
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.rnn import RNN, Cell
@@ -69,7 +70,9 @@ class Bidirectional(Stateful):
         _check_recurrent("layer", layer)
         if backward_layer is not None:
             _check_recurrent("backward_layer", backward_layer)
-        if merge_mode not in _MERGE_MODES:
+        if weights is not None:
+            named(list, weights=weights)
+        if not (merge_mode is None or isinstance(merge_mode, str)) or merge_mode not in _MERGE_MODES:
             raise ValueError(
                 f"Invalid merge mode. Received: merge_mode={merge_mode!r}. Choose one of "
                 f"{', '.join(map(repr, _MERGE_MODES))}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import activations, constraints, initializers, regularizers
-from lstm_rs.keras._checks import positive_int
+from lstm_rs.keras._checks import flag, named, positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -108,14 +108,14 @@ class Conv1D(Layer):
         self.padding = one_of("Conv1D", ("valid", "same", "causal"), padding=padding)
         self.data_format = channels_last("Conv1D", data_format)
         self.groups = 1
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.activation = named(activations.get, activation=activation)
+        self.use_bias = flag(use_bias=use_bias)
+        self.kernel_initializer = named(initializers.get, kernel_initializer=kernel_initializer)
+        self.bias_initializer = named(initializers.get, bias_initializer=bias_initializer)
+        self.kernel_regularizer = named(regularizers.get, kernel_regularizer=kernel_regularizer)
+        self.bias_regularizer = named(regularizers.get, bias_regularizer=bias_regularizer)
+        self.kernel_constraint = named(constraints.get, kernel_constraint=kernel_constraint)
+        self.bias_constraint = named(constraints.get, bias_constraint=bias_constraint)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, new steps, filters).

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import constraints, initializers, regularizers
-from lstm_rs.keras._checks import not_yet, positive_int, warn
+from lstm_rs.keras._checks import flag, named, not_yet, positive_int, warn
 from lstm_rs.keras._types import Array, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -81,18 +81,18 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = positive_int("Embedding", input_dim=input_dim)
         self.output_dim = positive_int("Embedding", output_dim=output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.embeddings_initializer = named(initializers.get, embeddings_initializer=embeddings_initializer)
+        self.embeddings_regularizer = named(regularizers.get, embeddings_regularizer=embeddings_regularizer)
+        self.embeddings_constraint = named(constraints.get, embeddings_constraint=embeddings_constraint)
         self.quantization_config = None
-        self.mask_zero = bool(mask_zero)
+        self.mask_zero = flag(mask_zero=mask_zero)
         self._given = None if weights is None else self._checked(weights)
 
     def _checked(self, weights: Any) -> Array:
         """The argument `weights` as the matrix it must be."""
         if isinstance(weights, (list, tuple)) and len(weights) == 1 and np.ndim(weights[0]) == 2:
             weights = weights[0]
-        matrix = np.array(weights, dtype=np.float32)
+        matrix = named(lambda given: np.array(given, dtype=np.float32), weights=weights)
         if matrix.shape != (self.input_dim, self.output_dim):
             raise ValueError(
                 f"Embedding: `weights` must have shape {(self.input_dim, self.output_dim)}. "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import activations
-from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell
+from lstm_rs.keras._checks import flag, named
+from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell, check_use_cudnn
 
 
 class GRUCell(Cell):
@@ -116,8 +117,8 @@ class GRUCell(Cell):
             seed=seed,
             **kwargs,
         )
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.reset_after = bool(reset_after)
+        self.recurrent_activation = named(activations.get, recurrent_activation=recurrent_activation)
+        self.reset_after = flag(reset_after=reset_after)
 
 
 class GRU(LayerOfCell):
@@ -222,6 +223,7 @@ class GRU(LayerOfCell):
         **kwargs: Any,
     ) -> None:
         kwargs.pop("implementation", None)  # how to compute, not what
+        check_use_cudnn(use_cudnn)
         cell = GRUCell(
             units,
             activation=activation,

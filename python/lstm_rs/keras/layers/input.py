@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import not_yet
+from lstm_rs.keras._checks import not_yet, positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import Layer
@@ -50,13 +51,16 @@ class InputLayer(Layer):
         not_yet("Input", sparse=sparse, ragged=ragged, input_tensor=input_tensor, optional=optional)
         if (shape is None) == (batch_shape is None):
             raise ValueError(
-                f"Give one of `shape` and `batch_shape`. Received: shape={shape}, batch_shape={batch_shape}"
+                f"Give one of `shape` and `batch_shape`. Received: shape={shape!r}, batch_shape={batch_shape!r}"
             )
         if batch_shape is not None and batch_size is not None:
             raise ValueError("`batch_size` is part of `batch_shape`: give one of the two.")
+        batch = None if batch_size is None else positive_int("Input", batch_size=batch_size)
         super().__init__(name=checked_name(name, "InputLayer"), **kwargs)
-        self.batch_shape = standard_shape(batch_shape) if shape is None else (batch_size, *standard_shape(shape))
-        self.input_dtype = str(getattr(dtype, "name", dtype or "float32"))
+        self.batch_shape = (
+            standard_shape(batch_shape=batch_shape) if shape is None else (batch, *standard_shape(shape=shape))
+        )
+        self.input_dtype = str(getattr(dtype, "name", "float32" if dtype is None else dtype))
         if self.input_dtype not in _DTYPES:
             raise ValueError(f"Input: unknown dtype {dtype!r}. Choose one of {', '.join(_DTYPES)}.")
         call = Call(self)
@@ -111,12 +115,13 @@ def Input(
     return layer.calls[0].outputs[0]
 
 
-def standard_shape(shape: Any) -> Shape:
-    """A shape as a tuple of positive ints and Nones."""
+def standard_shape(**arguments: object) -> Shape:
+    """The one argument given, a shape, as a tuple of positive ints and Nones."""
+    ((name, shape),) = arguments.items()
     try:
-        sizes = tuple(None if size is None else int(size) for size in shape)
+        sizes = tuple(None if size is None else operator.index(size) for size in shape)  # type: ignore[attr-defined]
     except TypeError as error:
-        raise ValueError(f"A shape must be a tuple of integers and Nones. Received: {shape!r}") from error
-    if any(size is not None and size < 1 for size in sizes):
-        raise ValueError(f"The sizes in a shape must be positive. Received: {shape!r}")
+        raise ValueError(f"`{name}` must be a tuple of integers and Nones. Received: {name}={shape!r}") from error
+    if any(size is not None and not 1 <= size < 2**63 for size in sizes):
+        raise ValueError(f"The sizes in `{name}` must be positive. Received: {name}={shape!r}")
     return sizes

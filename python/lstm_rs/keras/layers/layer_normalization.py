@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import constraints, initializers, regularizers
-from lstm_rs.keras._checks import real, warn
+from lstm_rs.keras._checks import flag, named, real, warn
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -83,15 +83,15 @@ class LayerNormalization(Layer):
         super().__init__(**kwargs)
         self.axis = last_axis("LayerNormalization", axis)
         self.epsilon = real("LayerNormalization", epsilon=epsilon)
-        self.center = bool(center)
-        self.scale = bool(scale)
+        self.center = flag(center=center)
+        self.scale = flag(scale=scale)
         self.rms_scaling = rms_scaling
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.beta_initializer = named(initializers.get, beta_initializer=beta_initializer)
+        self.gamma_initializer = named(initializers.get, gamma_initializer=gamma_initializer)
+        self.beta_regularizer = named(regularizers.get, beta_regularizer=beta_regularizer)
+        self.gamma_regularizer = named(regularizers.get, gamma_regularizer=gamma_regularizer)
+        self.beta_constraint = named(constraints.get, beta_constraint=beta_constraint)
+        self.gamma_constraint = named(constraints.get, gamma_constraint=gamma_constraint)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""
@@ -108,7 +108,7 @@ class LayerNormalization(Layer):
 def last_axis(owner: str, axis: Any) -> Any:
     """The argument `axis`: -1 or a list of it, or the last axis' number, which the engine checks."""
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) for one in axes):
+    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**31 for one in axes):
         raise TypeError(f"{owner}: `axis` must be an integer or a list of integers. Received: axis={axis!r}")
     if len(axes) > 1 or axes[0] < -1:
         raise NotImplementedError(f"{owner}: only the last axis, axis=-1, is supported yet. Received: axis={axis!r}")

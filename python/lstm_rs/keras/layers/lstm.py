@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import activations, initializers
+from lstm_rs.keras._checks import flag, named
 from lstm_rs.keras._types import Array
-from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell
+from lstm_rs.keras.layers.rnn import RNN, Cell, LayerOfCell, OfCell, check_use_cudnn
 
 
 class LSTMCell(Cell):
@@ -117,8 +118,8 @@ class LSTMCell(Cell):
             seed=seed,
             **kwargs,
         )
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.unit_forget_bias = bool(unit_forget_bias)
+        self.recurrent_activation = named(activations.get, recurrent_activation=recurrent_activation)
+        self.unit_forget_bias = flag(unit_forget_bias=unit_forget_bias)
 
     @property
     def state_size(self) -> list[int]:
@@ -132,7 +133,7 @@ class LSTMCell(Cell):
         # As in Keras: the initializer fills the input gate's slice, then the last two gates' in one go.
         assert self.bias_initializer is not None
         u = self.units
-        owner = f"Layer '{self.name}', weight 'bias'"
+        owner = f"Layer '{self.name}', `bias_initializer`"
         parts = [
             initializers.values(self.bias_initializer, (u,), owner),
             np.ones(u, dtype=np.float32),
@@ -243,6 +244,7 @@ class LSTM(LayerOfCell):
         **kwargs: Any,
     ) -> None:
         kwargs.pop("implementation", None)  # how to compute, not what
+        check_use_cudnn(use_cudnn)
         cell = LSTMCell(
             units,
             activation=activation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import optional_int
+from lstm_rs.keras._checks import flag, optional_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 
@@ -281,7 +281,7 @@ class Dot(Layer):
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axes = _axes(axes)
-        self.normalize = bool(normalize)
+        self.normalize = flag(normalize=normalize)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The shape of the output; `input_shape` is a list of two shapes with the batch axis first.

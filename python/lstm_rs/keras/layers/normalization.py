@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import _data
+from lstm_rs.keras._checks import flag
 from lstm_rs.keras._serialization import numpy_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import SameShape
@@ -71,7 +72,7 @@ class Normalization(SameShape):
                 f"The rank of `mean` must be less than or equal to the number of axes ({len(self.axis)}). Received: "
                 f"mean shape {np.shape(self.input_mean)} for axis {self.axis}"
             )
-        self.invert = bool(invert)
+        self.invert = flag(invert=invert)
 
     def adapt(self, data: Any) -> None:
         """Takes mean and variance of data, in place of those from before.

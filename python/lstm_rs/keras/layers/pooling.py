@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from lstm_rs.keras._checks import flag
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.window import channels_last, one_axis, one_of, output_steps, refuse_streams, sequences
@@ -17,7 +18,7 @@ class GlobalPooling1D(Layer):
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = channels_last(type(self).__name__, data_format)
-        self.keepdims = bool(keepdims)
+        self.keepdims = flag(keepdims=keepdims)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, features), or (batch, 1, features) with `keepdims`."""

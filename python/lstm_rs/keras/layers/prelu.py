@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import constraints, initializers, regularizers
-from lstm_rs.keras._checks import positive_int
+from lstm_rs.keras._checks import named, positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import SameShape
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -53,9 +53,9 @@ class PReLU(SameShape):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.alpha_initializer = named(initializers.get, alpha_initializer=alpha_initializer)
+        self.alpha_regularizer = named(regularizers.get, alpha_regularizer=alpha_regularizer)
+        self.alpha_constraint = named(constraints.get, alpha_constraint=alpha_constraint)
         if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
             shared_axes = [shared_axes]
         self.shared_axes = (

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 import numpy as np
 
 from lstm_rs.keras import _serialization, activations, constraints, initializers, regularizers
-from lstm_rs.keras._checks import optional_int, positive_int, real, warn
+from lstm_rs.keras._checks import flag, named, optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.any_cell import AnyCell
 from lstm_rs.keras.layers.base import Layer
@@ -23,10 +23,8 @@ A = TypeVar("A")
 
 def zero_states(sizes: Sequence[Any], batch_size: int | None) -> list[Any]:
     """Zeros of these sizes for so many sequences, one if that is not said."""
-    return [
-        zero_states(size, batch_size) if isinstance(size, list) else np.zeros((batch_size or 1, size), np.float32)
-        for size in sizes
-    ]
+    rows = 1 if batch_size is None else positive_int("get_initial_state", batch_size=batch_size)
+    return [zero_states(size, rows) if isinstance(size, list) else np.zeros((rows, size), np.float32) for size in sizes]
 
 
 class Cell(AnyCell):
@@ -63,17 +61,17 @@ class Cell(AnyCell):
         units = positive_int(owner, units=units)
         super().__init__(**kwargs)
         self.units = units
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.recurrent_constraint = constraints.get(recurrent_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.activation = named(activations.get, activation=activation)
+        self.use_bias = flag(use_bias=use_bias)
+        self.kernel_initializer = named(initializers.get, kernel_initializer=kernel_initializer)
+        self.recurrent_initializer = named(initializers.get, recurrent_initializer=recurrent_initializer)
+        self.bias_initializer = named(initializers.get, bias_initializer=bias_initializer)
+        self.kernel_regularizer = named(regularizers.get, kernel_regularizer=kernel_regularizer)
+        self.recurrent_regularizer = named(regularizers.get, recurrent_regularizer=recurrent_regularizer)
+        self.bias_regularizer = named(regularizers.get, bias_regularizer=bias_regularizer)
+        self.kernel_constraint = named(constraints.get, kernel_constraint=kernel_constraint)
+        self.recurrent_constraint = named(constraints.get, recurrent_constraint=recurrent_constraint)
+        self.bias_constraint = named(constraints.get, bias_constraint=bias_constraint)
         self.dropout = _rate(owner, self._drops_all, dropout=dropout)
         self.recurrent_dropout = _rate(owner, self._drops_all, recurrent_dropout=recurrent_dropout)
         self.seed = optional_int(owner, seed=seed)
@@ -110,6 +108,12 @@ def _rate(owner: str, drops_all: bool, **arguments: object) -> float:
         what = "everything" if drops_all and number >= 1 else "nothing"
         warn(f"{owner}: as in Keras, {name}={value!r} drops {what}: give a share of at least 0 and below 1.")
     return min(1.0, max(0.0, number))
+
+
+def check_use_cudnn(use_cudnn: object) -> None:
+    """Refuses another value than Keras' three; none changes anything."""
+    if not isinstance(use_cudnn, bool) and not (isinstance(use_cudnn, str) and use_cudnn == "auto"):
+        raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: use_cudnn={use_cudnn!r}")
 
 
 class OfCell(Generic[A]):
@@ -186,12 +190,12 @@ class RNN(Stateful):
             raise ValueError(f"{name}: `cell` must be a cell such as `LSTMCell`. Received: cell={cell!r}")
         super().__init__(**kwargs)
         self.cell: Any = cell
-        self.return_sequences = bool(return_sequences)
-        self.return_state = bool(return_state)
-        self.go_backwards = bool(go_backwards)
-        self.stateful = bool(stateful)
-        self.unroll = bool(unroll)
-        self.zero_output_for_mask = bool(zero_output_for_mask)
+        self.return_sequences = flag(return_sequences=return_sequences)
+        self.return_state = flag(return_state=return_state)
+        self.go_backwards = flag(go_backwards=go_backwards)
+        self.stateful = flag(stateful=stateful)
+        self.unroll = flag(unroll=unroll)
+        self.zero_output_for_mask = flag(zero_output_for_mask=zero_output_for_mask)
 
     @property
     def parts(self) -> tuple[Layer, ...]:
@@ -211,7 +215,7 @@ class RNN(Stateful):
 
     def compute_output_shape(self, input_shape: Shape, initial_state_shape: Any = None) -> Any:
         """(batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list."""
-        if len(input_shape) < 2:
+        if not 2 <= len(input_shape) <= 3:
             raise ValueError(
                 f"Layer '{self.name}' expects an input of shape (batch, time, features). Received: {tuple(input_shape)}"
             )

@@ -43,7 +43,9 @@ class StackedRNNCells(AnyCell):
             if isinstance(cell, StackedRNNCells):
                 raise NotImplementedError("StackedRNNCells: a stack of cells inside another is not supported yet.")
             if not isinstance(cell, Cell):
-                raise ValueError(f"StackedRNNCells: each cell must be one such as `LSTMCell`. Received: {cell!r}")
+                raise ValueError(
+                    f"StackedRNNCells: each of the `cells` must be one such as `LSTMCell`. Received: {cell!r}"
+                )
         if len(set(map(id, cells))) < len(cells):
             raise NotImplementedError("StackedRNNCells: one cell cannot be used twice yet; make another cell.")
         names = [cell.name for cell in cells]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from lstm_rs._engine import Vectorizer
-from lstm_rs.keras._checks import not_yet, unknown
+from lstm_rs.keras._checks import flag, not_yet, unknown
 from lstm_rs.keras._serialization import numpy_value
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
@@ -125,7 +125,7 @@ class TextVectorization(Layer):
                 f"Received: idf_weights={idf_weights} and output_mode={output_mode}"
             )
         self.max_tokens = max_tokens
-        self.pad_to_max_tokens = bool(pad_to_max_tokens)
+        self.pad_to_max_tokens = flag(pad_to_max_tokens=pad_to_max_tokens)
         self.sparse = self.ragged = False
         self.encoding = encoding
         self.idf_weights = numpy_value(idf_weights)

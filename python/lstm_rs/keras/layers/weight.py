@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_rs._engine import Engine
+from lstm_rs.keras._checks import named
 from lstm_rs.keras._types import Array
 
 
@@ -41,18 +42,19 @@ class WeightSlice(NamedTuple):
 
     def set(self, values: Sequence[Any], owner: str) -> None:
         """Replaces the values, all or none."""
+        values = named(list, weights=values)
         expected = weight_specs(self.engine)[self.start : self.stop]
         if len(values) != len(expected):
             raise ValueError(
-                f"`set_weights` on {owner} expects {len(expected)} weights and received a list of {len(values)}."
+                f"`set_weights` on {owner} expects {len(expected)} `weights` and received a list of {len(values)}."
             )
         arrays = []
         for value, spec in zip(values, expected, strict=True):
             # `ascontiguousarray` alone gives a scalar an axis.
-            array = np.ascontiguousarray(value, dtype=np.float32).reshape(np.shape(value))
+            array = named(lambda given: np.ascontiguousarray(given, np.float32).reshape(np.shape(given)), weights=value)
             if array.shape != spec.shape:
                 raise ValueError(
-                    f"{owner}: the weight '{spec.path}' has shape {spec.shape}. Received shape {array.shape}"
+                    f"`weights` of {owner}: '{spec.path}' has shape {spec.shape}. Received shape {array.shape}"
                 )
             arrays.append(array)
         self.engine.set_weights(arrays, self.start)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent
+from lstm_rs.keras._checks import absent, unused_objects
 from lstm_rs.keras.losses.engine_loss import EngineLoss
 from lstm_rs.keras.losses.functions import (
     binary_crossentropy,
@@ -127,6 +127,7 @@ def serialize(loss: Any) -> Any:
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The loss that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     return get(name) if isinstance(name, str) else _serialization.deserialize(name, _BY_NAME, "loss")
 
 

@@ -41,7 +41,7 @@ class EngineLoss(Loss):
         return snake_case(cls.__name__)
 
     def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(name or self._default_name(), reduction, dtype)
+        super().__init__(self._default_name() if name is None else name, reduction, dtype)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The loss of predictions, weighted by `sample_weight` where it is given."""

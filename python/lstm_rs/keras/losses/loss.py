@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import text
+from lstm_rs.keras._checks import one_of, text, unused_dtype
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._serialization import Described
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight")
-_REDUCTIONS_TO_COME = ("none", None)
 
 
 class Loss(Described):
@@ -53,12 +52,12 @@ class Loss(Described):
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
-        if reduction in _REDUCTIONS_TO_COME:
+        if reduction is None or (isinstance(reduction, str) and reduction == "none"):
             raise NotImplementedError(f"{type(self).__name__}: reduction={reduction!r} is not supported yet.")
-        if reduction not in _REDUCTIONS:
-            raise ValueError(f"Invalid `reduction`: {reduction!r}. Choose one of {', '.join(_REDUCTIONS)}.")
+        one_of(type(self).__name__, _REDUCTIONS, reduction=reduction)
         self.name = text(type(self).__name__, name=name) or snake_case(type(self).__name__)
         self.reduction = reduction
+        unused_dtype(type(self).__name__, dtype)
         self.dtype = "float32"
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:

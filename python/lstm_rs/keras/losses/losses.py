@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import last_axis, real
+from lstm_rs.keras._checks import flag, last_axis, real
 from lstm_rs.keras.losses.engine_loss import EngineLoss
 
 
@@ -39,7 +39,7 @@ class _Crossentropy(EngineLoss):
         dtype: Any = None,
     ) -> None:
         super().__init__(reduction, name, dtype)
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(from_logits=from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
         self.axis = last_axis(type(self).__name__, axis)
 
@@ -93,7 +93,7 @@ class SparseCategoricalCrossentropy(EngineLoss):
         super().__init__(reduction, name, dtype)
         if ignore_class is not None:
             raise NotImplementedError(f"{type(self).__name__}: the argument `ignore_class` is not supported yet.")
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(from_logits=from_logits)
         self.ignore_class = None
         self.axis = last_axis(type(self).__name__, axis)
 
@@ -319,7 +319,7 @@ class BinaryFocalCrossentropy(_Crossentropy):
         dtype: Any = None,
     ) -> None:
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        self.apply_class_balancing = bool(apply_class_balancing)
+        self.apply_class_balancing = flag(apply_class_balancing=apply_class_balancing)
         self.alpha = real("BinaryFocalCrossentropy", alpha=alpha)
         self.gamma = real("BinaryFocalCrossentropy", gamma=gamma)
 

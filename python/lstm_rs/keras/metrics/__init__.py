@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent
+from lstm_rs.keras._checks import absent, named, unused_objects
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras.losses.functions import (
     binary_crossentropy,
@@ -154,14 +154,14 @@ def get(identifier: Any) -> Any:
 
 def serialize(metric: Any) -> Any:
     """A metric in Keras' JSON form."""
-    return _serialization.serialize(metric)
+    return named(_serialization.serialize, metric=metric)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The metric that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
-    if isinstance(config, str):
-        return get(config)
-    return _serialization.deserialize(config, _BY_NAME, "metric")
+    unused_objects(custom_objects)
+    read = get if isinstance(config, str) else lambda config: _serialization.deserialize(config, _BY_NAME, "metric")
+    return named(read, config=config)
 
 
 def is_known(metric: Metric) -> bool:
@@ -179,7 +179,7 @@ def resolve(identifier: Any) -> Metric:
     """
     metric = get(identifier)
     if metric is None:
-        raise ValueError("Expected a metric, received None.")
+        raise ValueError("`identifier`: expected a metric, received None.")
     if isinstance(metric, Metric):
         if type(metric) in _REDUCTIONS:
             raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lstm_rs.keras._checks import optional_int, positive_int, real
+from lstm_rs.keras._checks import flag, named, optional_int, positive_int, real
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
@@ -28,7 +28,11 @@ class _AtThresholds(EngineMetric):
         self._set_thresholds(thresholds, 0.5)
 
     def _set_thresholds(self, thresholds: _Thresholds, default: float) -> None:
-        given = thresholds if thresholds is None or isinstance(thresholds, (int, float)) else list(thresholds)
+        given = (
+            thresholds
+            if thresholds is None or isinstance(thresholds, (int, float))
+            else named(list, thresholds=thresholds)
+        )
         chosen = [default] if given is None else [given] if isinstance(given, (int, float)) else given
         owner = type(self).__name__
         if given is not None and not all(0 <= real(owner, thresholds=threshold) <= 1 for threshold in chosen):
@@ -377,7 +381,7 @@ class AUC(EngineMetric):
         if num_labels is not None and not multi_label:
             raise ValueError(f"AUC: `num_labels` is only for `multi_label`. Received: num_labels={num_labels}")
         self.num_thresholds = positive_int("AUC", num_thresholds=num_thresholds)
-        self.thresholds = None if thresholds is None else sorted(thresholds)
+        self.thresholds = None if thresholds is None else named(sorted, thresholds=thresholds)
         if self.thresholds is not None:
             if not all(0 <= real("AUC", thresholds=threshold) <= 1 for threshold in self.thresholds):
                 raise ValueError(f"AUC: `thresholds` must lie between 0 and 1. Received: {thresholds=}")
@@ -387,12 +391,14 @@ class AUC(EngineMetric):
         self.curve = _one_of("curve", curve, ("PR", "ROC", "PRGAIN"), str.upper)
         methods = ("interpolation", "majoring", "minoring")
         self.summation_method = _one_of("summation_method", summation_method, methods, str.capitalize)
-        self.multi_label = bool(multi_label)
+        self.multi_label = flag(multi_label=multi_label)
         self.num_labels = None if num_labels is None else positive_int("AUC", num_labels=num_labels)
         self.label_weights = (
-            None if label_weights is None else [real("AUC", label_weights=weight) for weight in label_weights]
+            None
+            if label_weights is None
+            else [real("AUC", label_weights=weight) for weight in named(list, label_weights=label_weights)]
         )
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(from_logits=from_logits)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """As every metric's."""
@@ -412,7 +418,7 @@ class AUC(EngineMetric):
 def _one_of(argument: str, value: object, known: tuple[str, ...], other: Callable[[str], str]) -> str:
     """A name, which may be written in small letters or as the `other` spelling is."""
     for name in known:
-        if value in (name.lower(), other(name)):
+        if isinstance(value, str) and value in (name.lower(), other(name)):
             return name
     raise ValueError(f"AUC: `{argument}` must be one of {', '.join(known)}. Received: {argument}={value!r}")
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lstm_rs.keras._checks import last_axis
+from lstm_rs.keras._checks import integer, last_axis
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.metrics.reduction import MeanMetricWrapper
@@ -20,6 +20,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     [1.0]
     """
     y, p = (as_floats(data, name).astype(np.float64) for data, name in ((y_true, "y_true"), (y_pred, "y_pred")))
+    axis = integer("pearson_correlation", axis=axis)
     y, p = (x - x.mean(axis, keepdims=True) for x in (y, p))
     with np.errstate(divide="ignore", invalid="ignore"):
         y, p = (x / x.std(axis, keepdims=True) for x in (y, p))
@@ -35,6 +36,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     [1.0]
     """
     y, p = (as_floats(data, name).astype(np.float64) for data, name in ((y_true, "y_true"), (y_pred, "y_pred")))
+    axis = integer("concordance_correlation", axis=axis)
     y_mean, p_mean = (x.mean(axis, keepdims=True) for x in (y, p))
     norm = y.var(axis, keepdims=True) + p.var(axis, keepdims=True) + (y_mean - p_mean) ** 2
     found: Array = (2 * (y - p_mean) * (p - p_mean) / (norm + 1e-7)).mean(axis).astype(np.float32)

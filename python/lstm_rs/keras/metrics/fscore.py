@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import one_of, real
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
@@ -41,10 +41,8 @@ class FBetaScore(EngineMetric):
     ) -> None:
         super().__init__(dtype, name)
         owner = type(self).__name__
-        if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(
-                f"{owner}: `average` must be None, 'micro', 'macro' or 'weighted'. Received: average={average!r}"
-            )
+        if average is not None:
+            one_of(owner, ("micro", "macro", "weighted"), average=average)
         if not isinstance(beta, float) or real(owner, beta=beta) <= 0:
             raise ValueError(f"{owner}: `beta` must be a float above 0. Received: beta={beta!r}")
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import last_axis, real
+from lstm_rs.keras._checks import flag, last_axis, real
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
@@ -30,7 +30,7 @@ class CategoricalCrossentropy(EngineMetric):
         axis: int = -1,
     ) -> None:
         super().__init__(dtype, name)
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(from_logits=from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
         self.axis = last_axis(type(self).__name__, axis)
 
@@ -60,7 +60,7 @@ class SparseCategoricalCrossentropy(EngineMetric):
         super().__init__(dtype, name)
         if ignore_class is not None:
             raise NotImplementedError(f"{type(self).__name__}: the argument `ignore_class` is not supported yet.")
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(from_logits=from_logits)
         self.ignore_class = None
         self.axis = last_axis(type(self).__name__, axis)
 
@@ -85,7 +85,7 @@ class BinaryCrossentropy(EngineMetric):
         label_smoothing: float = 0,
     ) -> None:
         super().__init__(dtype, name)
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(from_logits=from_logits)
         self.label_smoothing = real(type(self).__name__, label_smoothing=label_smoothing)
 
 

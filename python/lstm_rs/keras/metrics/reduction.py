@@ -106,7 +106,7 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         if not callable(fn):
             raise ValueError(f"MeanMetricWrapper: `fn` must be a function. Received: fn={fn!r}")
-        super().__init__(name or auto_name(type(self).__name__), dtype)
+        super().__init__(auto_name(type(self).__name__) if name is None else name, dtype)
         self._fn = fn
         self._options = kwargs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import last_axis
+from lstm_rs.keras._checks import integer, last_axis, one_of
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
 
@@ -149,12 +149,9 @@ class R2Score(EngineMetric):
         dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
-        if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
-            raise ValueError(
-                "R2Score: `class_aggregation` must be None, 'uniform_average' or 'variance_weighted_average'. "
-                f"Received: class_aggregation={class_aggregation!r}"
-            )
-        if not isinstance(num_regressors, int) or num_regressors < 0:
+        if class_aggregation is not None:
+            one_of("R2Score", ("uniform_average", "variance_weighted_average"), class_aggregation=class_aggregation)
+        if integer("R2Score", num_regressors=num_regressors) < 0:
             raise ValueError(f"R2Score: `num_regressors` must be an integer of at least 0. Received: {num_regressors=}")
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors

@@ -8,7 +8,7 @@ from typing import Any
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import losses, metrics, optimizers
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import named, real
 from lstm_rs.keras._serialization import serialize, serialize_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.losses.engine_loss import EngineLoss
@@ -34,7 +34,7 @@ class Compiled:
         skip_nan: bool,
     ) -> None:
         loss, metrics, weighted_metrics = (_instances(argument) for argument in (loss, metrics, weighted_metrics))
-        self.optimizer: Optimizer = optimizers.get(optimizer)
+        self.optimizer: Optimizer = named(optimizers.get, optimizer=optimizer)
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics = metrics
@@ -52,10 +52,11 @@ class Compiled:
         # Names are looked up now, so that a wrong one is told here and not at the first batch.
         for identifier in _leaves(loss):
             if not _is_shape_dependent(identifier, losses.CROSSENTROPY):
-                losses.resolve(identifier)
-        for identifier in (*_as_list("metrics", metrics), *_as_list("weighted_metrics", weighted_metrics)):
-            if not _is_shape_dependent(identifier, ACCURACY):
-                _metric(identifier)
+                named(losses.resolve, loss=identifier)
+        for argument, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            for identifier in _as_list(argument, given):
+                if not _is_shape_dependent(identifier, ACCURACY):
+                    named(_metric, **{argument: identifier})
 
     def resolve(self, targets: Sequence[Sequence[int]], outputs: Sequence[OutputSpec]) -> Resolved:
         """Decides what each output's loss and metrics are, and what 'accuracy' and 'crossentropy' stand for."""
@@ -293,10 +294,10 @@ def _log_names(plain: list[list[Metric]], weighted: list[list[Metric]], prefixes
         seen[name] = count + 1
         return f"{name}_{count}" if count else name
 
-    def named(prefix: str, metric: Metric, is_weighted: bool) -> str:
+    def logged(prefix: str, metric: Metric, is_weighted: bool) -> str:
         name = f"{prefix}{metric.name}"
         return unique(f"{prefix}weighted_{metric.name}" if is_weighted and name in seen else name)
 
-    first = [[named(prefix, m, False) for m in part] for prefix, part in zip(prefixes, plain, strict=True)]
-    second = [[named(prefix, m, True) for m in part] for prefix, part in zip(prefixes, weighted, strict=True)]
+    first = [[logged(prefix, m, False) for m in part] for prefix, part in zip(prefixes, plain, strict=True)]
+    second = [[logged(prefix, m, True) for m in part] for prefix, part in zip(prefixes, weighted, strict=True)]
     return [name for pair in zip(first, second, strict=True) for part in pair for name in part]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_rs.keras import _data
-from lstm_rs.keras._checks import warn
+from lstm_rs.keras._checks import positive_int, warn
 from lstm_rs.keras._types import Array, Values
 from lstm_rs.keras.models.sources import Source
 
@@ -181,9 +181,7 @@ def samples_a_batch(size: int, batch_size: int | None, steps: int | None) -> int
     """As given; else `steps` divides the data, or it is 32."""
     if batch_size is None:
         batch_size = max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size!r}")
-    return int(batch_size)
+    return positive_int("Model", batch_size=batch_size)
 
 
 def check_steps(steps: Any, argument: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from lstm_rs._engine import Engine, Stream
-from lstm_rs.keras._checks import positive_int
+from lstm_rs.keras._checks import boolean, flag, integer, positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._types import Array, Config, Shape
 from lstm_rs.keras.layers.base import Layer
@@ -50,7 +50,7 @@ class Model(Trainer):
     def _init_model(self, name: str | None, trainable: bool) -> None:
         Trainer.__init__(self)
         self.name = checked_name(name, type(self).__name__)
-        self._trainable = bool(trainable)
+        self._trainable = boolean(trainable=trainable)
         self._network: Network | None = None
         self._built_trainable: list[bool] | None = None
         self._calls_train = False
@@ -199,7 +199,7 @@ class Model(Trainer):
         if training is None:
             differs = self._calls_train
         else:
-            differs = bool(training) and any(layer.differs_in_training for layer in self.layers)
+            differs = flag(training=training) and any(layer.differs_in_training for layer in self.layers)
         if not differs:
             return self.predict_on_batch(inputs)
         # Moving statistics change.
@@ -327,13 +327,16 @@ class Model(Trainer):
         if (name is None) == (index is None):
             raise ValueError(f"Give one of a layer's name and its index. Received: name={name}, index={index}")
         if index is not None:
+            index = integer("get_layer", index=index)
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"There is no layer at index {index}, the model has {len(self.layers)} layers.")
             return self.layers[index]
         for layer in self.layers:
-            if layer.name == name:
+            if isinstance(name, str) and layer.name == name:
                 return layer
-        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in self.layers]}.")
+        raise ValueError(
+            f"There is no layer of name={name!r}. Existing layers are: {[layer.name for layer in self.layers]}."
+        )
 
     def summary(
         self,
@@ -359,6 +362,7 @@ class Model(Trainer):
         """
         from lstm_rs.keras.models.summary import print_summary
 
+        flag(expand_nested=expand_nested)
         print_summary(self, line_length, positions, print_fn, show_trainable, layer_range)
 
     def get_config(self) -> Config:

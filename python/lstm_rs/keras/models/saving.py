@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs._engine import __version__, load_tensors, save_tensors
-from lstm_rs.keras._checks import SUFFIX, file_name, warn
+from lstm_rs.keras._checks import SUFFIX, file_name, flag, named, unused_objects, warn
 from lstm_rs.keras._types import Array, Config
 from lstm_rs.keras.layers.network import drawable
 from lstm_rs.keras.layers.weight import weight_specs
@@ -47,6 +47,7 @@ def save_model(model: Model, filepath: Path, overwrite: bool = True, **kwargs: A
     """
     if kwargs:
         raise ValueError(f"save: argument(s) not recognized: {kwargs}")
+    _check_model("save_model", model)
     path = _writable(filepath, overwrite)
     tensors, metadata = _weights_of(model, "saved")
     metadata["model_config"] = {"class_name": type(model).__name__, "config": drawable(model.get_config())}
@@ -72,13 +73,14 @@ def load_model(
         FileNotFoundError: without such a file.
         ValueError: for a file of another kind, or one with weights alone.
     """
+    unused_objects(custom_objects)
     tensors, metadata = _read(filepath)
     if "model_config" not in metadata:
         raise ValueError(f"{os.fspath(filepath)!r} holds weights alone: build the model and call `model.load_weights`.")
     described = metadata["model_config"]
     model: Model = _class_of(described).restored(described["config"], metadata["seed"])
     model._epochs_shuffled = metadata["epochs_shuffled"]
-    if compile and "compile_config" in metadata:
+    if flag(compile=compile) and "compile_config" in metadata:
         model.compile_from_config(metadata["compile_config"])
     _set_weights(model, tensors, metadata, os.fspath(filepath))
     return model
@@ -86,6 +88,7 @@ def load_model(
 
 def save_weights(model: Model, filepath: Path, overwrite: bool = True) -> None:
     """Writes a model's weights and its optimizer's state. Arguments and errors as `save_model`."""
+    _check_model("save_weights", model)
     path = _writable(filepath, overwrite)
     _write(path, *_weights_of(model, "saved"))
 
@@ -97,7 +100,8 @@ def load_weights(model: Model, filepath: Path, skip_mismatch: bool = False) -> N
         FileNotFoundError: without such a file.
         ValueError: for a file of another kind, a model that is not built, or weights that do not fit.
     """
-    if skip_mismatch:
+    _check_model("load_weights", model)
+    if flag(skip_mismatch=skip_mismatch):
         raise NotImplementedError("load_weights: the argument `skip_mismatch` is not supported yet.")
     tensors, metadata = _read(filepath)
     if not model.built:
@@ -115,7 +119,8 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     Raises:
         ValueError: for something else.
     """
-    described = json.loads(json_string)
+    unused_objects(custom_objects)
+    described = named(json.loads, json_string=json_string)
     model: Model = _class_of(described).restored(described["config"], None)
     if described.get("compile_config"):
         model.compile_from_config(described["compile_config"])
@@ -128,7 +133,7 @@ def _class_of(described: Any) -> type[Sequential] | type[Functional]:
     for cls in (Sequential, Functional):
         if name == cls.__name__:
             return cls
-    raise ValueError("The JSON must describe a Sequential or a Functional model, as `model.to_json()` writes it.")
+    raise ValueError("`json_string` must describe a Sequential or a Functional model, as `model.to_json()` writes it.")
 
 
 def to_bytes(model: Model) -> bytes:
@@ -151,6 +156,11 @@ def from_bytes(content: bytes) -> Model:
         with open(path, "wb") as file:
             file.write(content)
         return load_model(path)
+
+
+def _check_model(owner: str, model: object) -> None:
+    if not isinstance(model, Model):
+        raise ValueError(f"{owner}: `model` must be a model. Received: model={model!r}")
 
 
 def _weights_of(model: Model, verb: str) -> tuple[dict[str, Array], Config]:
@@ -204,7 +214,7 @@ def _renamed(moment: str, names: Mapping[str, str]) -> str:
 
 def _writable(filepath: Path, overwrite: bool) -> str:
     path = file_name(filepath)
-    if not overwrite and os.path.exists(path):
+    if not flag(overwrite=overwrite) and os.path.exists(path):
         raise FileExistsError(errno.EEXIST, "The file exists, and overwrite is False", path)
     return path
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lstm_rs.keras import _data, layers
+from lstm_rs.keras._checks import dictionary, flag, named, unused_objects
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import FLOAT32_POLICY, Layer
@@ -57,7 +58,7 @@ class Sequential(Model):
         self._calls: list[Call] = []
         self._built_shape: Shape = ()
         self._lock = threading.Lock()
-        for layer in layers or ():
+        for layer in () if layers is None else named(list, layers=layers):
             self.add(layer, rebuild=False)
         self._maybe_rebuild()
 
@@ -111,7 +112,7 @@ class Sequential(Model):
             self._input_layer = InputLayer(layer.given_input_shape)
         self._layers.append(layer)
         self._forget_engine()
-        if rebuild:
+        if flag(rebuild=rebuild):
             try:
                 self._maybe_rebuild()
             except BaseException:
@@ -124,7 +125,7 @@ class Sequential(Model):
             raise ValueError(f"Model '{self.name}' has no layer to take off.")
         layer = self._layers.pop()
         self._forget_engine()
-        if rebuild:
+        if flag(rebuild=rebuild):
             self._maybe_rebuild()
         return layer
 
@@ -138,7 +139,7 @@ class Sequential(Model):
             raise ValueError(f"Model '{self.name}' cannot be built, it has no layers. Call `model.add(layer)`.")
         if input_shape is None:
             return
-        shape = standard_shape(input_shape)
+        shape = standard_shape(input_shape=input_shape)
         if self._input_layer is not None and self._input_layer.batch_shape != shape:
             raise ValueError(
                 f"Model '{self.name}' has the input shape {self._input_layer.batch_shape} "
@@ -240,7 +241,7 @@ class Sequential(Model):
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         """The output's shape for an input's shape, both with the batch axis first."""
-        shape = standard_shape(input_shape)
+        shape = standard_shape(input_shape=input_shape)
         for layer in self._layers:
             shape = layer.compute_output_shape(shape)
         return shape
@@ -267,7 +268,8 @@ class Sequential(Model):
         Raises:
             ValueError: for a configuration without name or layers.
         """
-        return cls.restored(config, None)
+        unused_objects(custom_objects)
+        return cls.restored(dictionary("Sequential", config=config), None)
 
     @classmethod
     def restored(cls, config: Config, seed: int | None) -> Sequential:

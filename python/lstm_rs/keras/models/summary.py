@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lstm_rs.keras._checks import flag, function, named, positive_int, real
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 
@@ -45,17 +46,22 @@ def print_summary(
     import shutil
 
     connections = getattr(model, "connections", None)
-    positions = list(positions or (_POSITIONS if connections is None else _GRAPH_POSITIONS))
+    if positions is None:
+        positions = _POSITIONS if connections is None else _GRAPH_POSITIONS
+    positions = [real("summary", positions=position) for position in named(list, positions=positions)]
     header: list[tuple[str, JustifyMethod]] = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
     width = _WIDTH
     if connections is not None:
         width = _GRAPH_WIDTH
         header.append(("Connected to", "left"))
-    if show_trainable:
+    if flag(show_trainable=show_trainable):
         width += _TRAINABLE_WIDTH
         positions = [0.9 * position for position in positions] + [1.0]
         header.append(("Trainable", "center"))
-    width = line_length or min(width, shutil.get_terminal_size().columns - 4)
+    if line_length is not None:
+        width = positive_int("summary", line_length=line_length)
+    else:
+        width = min(width, shutil.get_terminal_size().columns - 4)
     table = Table(width=width, show_lines=True)
     edge = 0
     if len(positions) != len(header):
@@ -63,7 +69,7 @@ def print_summary(
     for (title, justify), position in zip(header, positions, strict=True):
         column = int(position * width) - edge
         if column < 4:
-            raise ValueError(f"A table of {width} columns is too narrow for the summary.")
+            raise ValueError(f"A table of {width} columns is too narrow for the summary: pass a larger `line_length`.")
         table.add_column(title, justify=justify, width=column)
         edge += column
     for layer in _selected(model.layers, layer_range):
@@ -75,16 +81,17 @@ def print_summary(
         if connections is not None:
             cells.append(escape(", ".join(connections(layer)) or "-"))
         if show_trainable:
-            flag = "[bold][color(34)]Y[/][/]" if layer.trainable else "[bold][color(9)]N[/][/]"
-            cells.append(flag if layer.weights else "[bold]-[/]")
+            shown = "[bold][color(34)]Y[/][/]" if layer.trainable else "[bold][color(9)]N[/][/]"
+            cells.append(shown if layer.weights else "[bold]-[/]")
         table.add_row(*cells)
 
     console = (
         Console(highlight=False, force_terminal=False, color_system=None, width=max(width, 80))
-        if print_fn
+        if print_fn is not None
         else Console(highlight=False)
     )
     if print_fn is not None:
+        function("summary", print_fn=print_fn)
         console.begin_capture()
     console.print(f'[bold]Model: "{escape(model.name)}"[/]')
     console.print(table)
@@ -98,9 +105,10 @@ def _selected(layers: list[Layer], layer_range: Sequence[str] | None) -> list[La
     """The layers from the first that fits one pattern to the last that fits the other."""
     if layer_range is None:
         return layers
-    if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
+    names = [name for name in named(list, layer_range=layer_range) if isinstance(name, str)]
+    if len(names) != 2 or len(layer_range) != 2:
         raise ValueError(f"`layer_range` must be two names. Received: layer_range={layer_range}")
-    first, last = ([i for i, layer in enumerate(layers) if re.match(name, layer.name)] for name in layer_range)
+    first, last = ([i for i, layer in enumerate(layers) if re.match(name, layer.name)] for name in names)
     if not first or not last:
         raise ValueError(f"`layer_range` names layers that are not there. Received: layer_range={layer_range}")
     start, stop = min(first), max(last)

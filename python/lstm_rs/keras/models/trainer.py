@@ -5,6 +5,7 @@ Python decides which rows come next and whom to tell; one call a batch, or one f
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
-from lstm_rs.keras._checks import integer, positive_int, real, warn
+from lstm_rs.keras._checks import dictionary, flag, integer, named, positive_int, real, warn
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._types import Array, Config, Logs, Values
 from lstm_rs.keras.callbacks import CallbackList, History
@@ -145,12 +146,13 @@ class Trainer:
             ValueError: for an unknown name, with the known ones.
             NotImplementedError: for a loss of your own without a gradient.
         """
+        flag(auto_scale_loss=auto_scale_loss)
         settings = {
-            "run_eagerly": bool(run_eagerly),
+            "run_eagerly": flag(run_eagerly=run_eagerly),
             "steps_per_execution": positive_int("compile", steps_per_execution=steps_per_execution),
-            "jit_compile": jit_compile is True,
+            "jit_compile": flag(jit_compile=jit_compile) and jit_compile is True,
         }
-        compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings, bool(skip_nan))
+        compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings, flag(skip_nan=skip_nan))
         previous = self._compiled
         if previous is not None and previous.optimizer is compiled.optimizer and self._resolved is not None:
             # The same optimizer keeps its steps and moments, as in Keras, where they are its own.
@@ -159,7 +161,7 @@ class Trainer:
         elif previous is None or previous.optimizer is not compiled.optimizer:
             self._state_to_restore = None
         self._let_go()
-        self.run_eagerly, self.jit_compile = bool(run_eagerly), jit_compile is True
+        self.run_eagerly, self.jit_compile = flag(run_eagerly=run_eagerly), jit_compile is True
         self._compiled = compiled
         self.compiled = True
         self._recompiled()
@@ -191,7 +193,7 @@ class Trainer:
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles with what `get_compile_config` returned."""
-        self.compile(**config)
+        self.compile(**_compile_arguments(config))
 
     def reset_metrics(self) -> None:
         """Starts the running means of loss and metrics again."""
@@ -256,10 +258,10 @@ class Trainer:
         self._assert_compiled()
         _check_verbose(verbose)
         epochs, initial_epoch = integer("fit", epochs=epochs), integer("fit", initial_epoch=initial_epoch)
-        validation_split = real("fit", validation_split=validation_split or 0.0)
+        validation_split = 0.0 if validation_split is None else real("fit", validation_split=validation_split)
         source = source_of(
             x,
-            bool(shuffle),
+            flag(shuffle=shuffle),
             y=y,
             sample_weight=sample_weight,
             class_weight=class_weight,
@@ -269,7 +271,7 @@ class Trainer:
         given = source or self._parts(x, y, sample_weight)
         held_out = None
         if validation_data is not None:
-            held_out = self._given(*_data.unpack(validation_data))
+            held_out = named(lambda data: self._given(*_data.unpack(data)), validation_data=validation_data)
         elif validation_split and isinstance(given, _data.Parts):
             given, held_out = given.split(validation_split)
         order = self._shuffled if shuffle and shuffle != "batch" else None
@@ -278,7 +280,13 @@ class Trainer:
         if held_out is not None:
             _check_frequency(validation_freq)
             validation = self._feed(
-                engine, held_out, validation_batch_size or batch_size, validation_steps, "validation_steps"
+                engine,
+                held_out,
+                batch_size
+                if validation_batch_size is None
+                else positive_int("fit", validation_batch_size=validation_batch_size),
+                validation_steps,
+                "validation_steps",
             )
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
@@ -368,6 +376,7 @@ class Trainer:
         """
         self._assert_compiled()
         _check_verbose(verbose)
+        return_dict = flag(return_dict=return_dict)
         source = source_of(x, y=y, sample_weight=sample_weight)
         engine = self._to_read(x if source is None else self._example(source))
         feed = self._feed(engine, source or self._parts(x, y, sample_weight), batch_size, steps, "steps")
@@ -481,6 +490,7 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
+        return_dict = flag(return_dict=return_dict)
         engine = self._to_train(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
         assert self._resolved is not None
@@ -490,6 +500,7 @@ class Trainer:
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
         self._assert_compiled()
+        return_dict = flag(return_dict=return_dict)
         engine = self._to_read(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight))
         return self._results(self._steps.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
@@ -684,14 +695,25 @@ class Trainer:
 
 
 def _check_frequency(frequency: Any) -> None:
-    if not isinstance(frequency, (int, list, tuple, set)) or (isinstance(frequency, int) and frequency < 1):
+    some = frequency >= 1 if isinstance(frequency, int) else isinstance(frequency, (list, tuple, set)) and frequency
+    if not some:
         raise ValueError(
             f"`validation_freq` must be a positive integer or a list of epochs. Received: validation_freq={frequency!r}"
         )
 
 
+def _compile_arguments(config: Config) -> Config:
+    """What `get_compile_config` returned; it must hold arguments of `compile` alone."""
+    config = dictionary("compile_from_config", config=config)
+    known = inspect.signature(Trainer.compile).parameters
+    strange = [name for name in config if name not in known]
+    if strange:
+        raise ValueError(f"`config` names {strange}, which are no arguments of `compile`.")
+    return config
+
+
 def _check_verbose(verbose: Any) -> None:
-    if verbose != "auto" and not hasattr(verbose, "__index__"):
+    if not isinstance(verbose, (int, np.integer)) and (not isinstance(verbose, str) or verbose != "auto"):
         raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, unknown
+from lstm_rs.keras._checks import absent, dictionary, named, unknown, unused_objects
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.optimizers import schedules
 from lstm_rs.keras.optimizers.adadelta import Adadelta
@@ -47,12 +47,15 @@ def get(identifier: Any) -> Optimizer:
 
 def serialize(optimizer: Optimizer) -> Config:
     """An optimizer in Keras' JSON form."""
-    return _serialization.serialize(optimizer)
+    return named(_serialization.serialize, optimizer=optimizer)
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
     """The optimizer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
-    config = {**config, "class_name": str(config.get("class_name")).lower()}
+    unused_objects(custom_objects)
+    config = dictionary("deserialize", config=config)
+    if isinstance(config.get("class_name"), str):
+        config["class_name"] = config["class_name"].lower()
     optimizer: Optimizer = _serialization.deserialize(config, _BY_NAME, "optimizer")
     return optimizer
 

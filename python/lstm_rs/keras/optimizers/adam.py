@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lstm_rs.keras._checks import flag
 from lstm_rs.keras.optimizers.moments import Moments
 from lstm_rs.keras.optimizers.optimizer import Rate, Shared
 
@@ -46,4 +47,4 @@ class Adam(Moments):
         **shared: Unpack[Shared],
     ) -> None:
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **shared)
-        self.amsgrad = bool(amsgrad)
+        self.amsgrad = flag(amsgrad=amsgrad)

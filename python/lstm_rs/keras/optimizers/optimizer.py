@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar
 import numpy as np
 
 from lstm_rs._engine import Engine
-from lstm_rs.keras._checks import optional_int, real, text
+from lstm_rs.keras._checks import flag, optional_int, real, text
 from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Config
@@ -161,7 +161,7 @@ class Optimizer(Described):
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
-        self.use_ema = bool(use_ema)
+        self.use_ema = flag(use_ema=use_ema)
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = frequency
         self.loss_scale_factor = None if loss_scale_factor is None else real(cls, loss_scale_factor=loss_scale_factor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import flag, real
 from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate, Shared
 
 if TYPE_CHECKING:
@@ -40,4 +40,4 @@ class RMSprop(Optimizer):
         self.rho = real("RMSprop", rho=rho)
         self.momentum = real("RMSprop", momentum=momentum)
         self.epsilon = real("RMSprop", epsilon=epsilon)
-        self.centered = bool(centered)
+        self.centered = flag(centered=centered)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, real
+from lstm_rs.keras._checks import absent, dictionary, flag, named, real, string, text
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._signatures import with_name
 from lstm_rs.keras._types import Config
@@ -86,8 +86,8 @@ class _DecayByRate(LearningRateSchedule):
     ) -> None:
         self._numbers(initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
         self._positive(decay_steps=decay_steps)
-        self.staircase = staircase
-        self.name = name or type(self).__name__
+        self.staircase = flag(staircase=staircase)
+        self.name = text(type(self).__name__, name=name) or type(self).__name__
 
     def _part(self, step: int) -> Any:
         """How often `decay_steps` have passed."""
@@ -143,7 +143,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     _arguments: ClassVar[tuple[str, ...]] = ("boundaries", "values", "name")
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
-        boundaries, values = list(boundaries), list(values)
+        boundaries, values = named(list, boundaries=boundaries), named(list, values=values)
         if len(boundaries) != len(values) - 1 or not boundaries:
             raise ValueError(
                 "PiecewiseConstantDecay: `values` must hold one number more than `boundaries`, which needs at least "
@@ -156,7 +156,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             real("PiecewiseConstantDecay", values=value)
         self.boundaries = boundaries
         self.values = values
-        self.name = name
+        self.name = string(type(self).__name__, name=name)
 
     def __call__(self, step: int) -> Any:
         """The step size at a step."""
@@ -212,8 +212,8 @@ class PolynomialDecay(LearningRateSchedule):
     ) -> None:
         self._numbers(initial_learning_rate=initial_learning_rate, end_learning_rate=end_learning_rate, power=power)
         self._positive(decay_steps=decay_steps)
-        self.cycle = cycle
-        self.name = name
+        self.cycle = flag(cycle=cycle)
+        self.name = string(type(self).__name__, name=name)
 
     def __call__(self, step: int) -> Any:
         """The step size at a step."""
@@ -302,7 +302,7 @@ class CosineDecay(LearningRateSchedule):
         self._positive(decay_steps=decay_steps)
         if warmup_target is not None:
             real("CosineDecay", warmup_target=warmup_target)
-        self.name = name
+        self.name = string(type(self).__name__, name=name)
         self.warmup_target = warmup_target
 
     def __call__(self, step: int) -> Any:
@@ -366,7 +366,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     ) -> None:
         self._numbers(initial_learning_rate=initial_learning_rate, m_mul=m_mul, alpha=alpha)
         self._positive(first_decay_steps=first_decay_steps, t_mul=t_mul)
-        self.name = name
+        self.name = string(type(self).__name__, name=name)
 
     def __call__(self, step: int) -> Any:
         """The step size at a step."""
@@ -398,14 +398,13 @@ _BY_NAME: dict[str, type[LearningRateSchedule]] = {
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> Config:
     """A schedule in Keras' JSON form."""
-    return _serialization.serialize(learning_rate_schedule)
+    return named(_serialization.serialize, learning_rate_schedule=learning_rate_schedule)
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> LearningRateSchedule:
     """The schedule that `serialize` described; `custom_objects` maps names of your own to classes."""
-    schedule: LearningRateSchedule = _serialization.deserialize(
-        config, {**_BY_NAME, **(custom_objects or {})}, "learning rate schedule"
-    )
+    own = {} if custom_objects is None else dictionary("deserialize", custom_objects=custom_objects)
+    schedule: LearningRateSchedule = _serialization.deserialize(config, {**_BY_NAME, **own}, "learning rate schedule")
     return schedule
 
 

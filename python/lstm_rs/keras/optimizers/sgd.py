@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import flag, real
 from lstm_rs.keras.optimizers.optimizer import Optimizer, Rate, Shared
 
 if TYPE_CHECKING:
@@ -39,4 +39,4 @@ class SGD(Optimizer):
         self.momentum = real("SGD", momentum=momentum)
         if not 0 <= self.momentum <= 1:
             raise ValueError(f"`momentum` must lie in [0, 1]. Received: momentum={momentum}")
-        self.nesterov = bool(nesterov)
+        self.nesterov = flag(nesterov=nesterov)

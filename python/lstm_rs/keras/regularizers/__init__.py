@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lstm_rs import _engine
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, real
+from lstm_rs.keras._checks import absent, one_of, real, unknown, unused_objects
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._types import Config
@@ -51,8 +51,8 @@ class L1L2(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("l1", "l2")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = 0.0 if l1 is None else real("L1L2", l1=l1)
-        self.l2 = 0.0 if l2 is None else real("L1L2", l2=l2)
+        self.l1 = 0.0 if l1 is None else _factor("L1L2", l1=l1)
+        self.l2 = 0.0 if l2 is None else _factor("L1L2", l2=l2)
 
 
 class L1(Regularizer):
@@ -67,7 +67,7 @@ class L1(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("l1",)
 
     def __init__(self, l1: float = 0.01) -> None:
-        self.l1 = 0.01 if l1 is None else real("L1", l1=l1)
+        self.l1 = 0.01 if l1 is None else _factor("L1", l1=l1)
 
 
 class L2(Regularizer):
@@ -82,7 +82,7 @@ class L2(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("l2",)
 
     def __init__(self, l2: float = 0.01) -> None:
-        self.l2 = 0.01 if l2 is None else real("L2", l2=l2)
+        self.l2 = 0.01 if l2 is None else _factor("L2", l2=l2)
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -101,10 +101,16 @@ class OrthogonalRegularizer(Regularizer):
     _arguments: ClassVar[tuple[str, ...]] = ("factor", "mode")
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
-        self.factor = real("OrthogonalRegularizer", factor=factor)
-        if mode not in ("rows", "columns"):
-            raise ValueError(f"OrthogonalRegularizer: `mode` must be 'rows' or 'columns'. Received: mode={mode!r}")
-        self.mode = mode
+        self.factor = _factor("OrthogonalRegularizer", factor=factor)
+        self.mode = one_of("OrthogonalRegularizer", ("rows", "columns"), mode=mode)
+
+
+def _factor(owner: str, **arguments: object) -> float:
+    """The one argument given, a number of at least 0."""
+    number = real(owner, **arguments)
+    if number < 0:
+        raise ValueError(f"{owner}: `{next(iter(arguments))}` must be at least 0. Received: {number}")
+    return number
 
 
 _BY_NAME: dict[str, type[Regularizer]] = {
@@ -128,6 +134,8 @@ def get(identifier: Any) -> Regularizer | None:
     0.01
     """
     found = _serialization.described(identifier, _BY_NAME, "regularizer")
+    if found is not None and not callable(found):
+        raise unknown("regularizer", found, _BY_NAME)
     if found is not None and type(found) not in _BY_NAME.values():
         raise NotImplementedError(f"Regularizers written in Python are not supported. Received: {found!r}")
     regularizer: Regularizer | None = found
@@ -141,6 +149,7 @@ def serialize(regularizer: Regularizer) -> Config:
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The regularizer that `serialize` described; `custom_objects` is accepted as in Keras, and unused."""
+    unused_objects(custom_objects)
     return _serialization.deserialize(config, _BY_NAME, "regularizer")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rs.keras._checks import integer, named, number, positive_int
+
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64]:
     """Class numbers as one-hot rows.
@@ -25,11 +27,13 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64
     >>> tf.keras.utils.to_categorical([0, 2]).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    labels = np.array(x, dtype=np.int64)
+    labels = named(lambda x: np.array(x, dtype=np.int64), x=x)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     flat = labels.reshape(-1)
-    classes = int(num_classes) if num_classes else int(flat.max()) + 1
+    classes = int(flat.max()) + 1 if num_classes is None else positive_int("to_categorical", num_classes=num_classes)
+    if ((flat < 0) | (flat >= classes)).any():
+        raise IndexError(f"to_categorical: `x` must hold numbers in [0, {classes}). Received: x={x!r}")
     one_hot = np.zeros((flat.size, classes))
     one_hot[np.arange(flat.size), flat] = 1
     return one_hot.reshape(*labels.shape, classes)
@@ -48,7 +52,10 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
     [[0.6, 0.8]]
     """
     array = np.asarray(x)
-    norm = np.atleast_1d(np.linalg.norm(array, order, axis))
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"normalize: `x` must hold numbers. Received an array of dtype {array.dtype}.")
+    number("normalize", order=order)
+    norm = np.atleast_1d(named(lambda axis: np.linalg.norm(array, order, axis), axis=integer("normalize", axis=axis)))
     norm[norm == 0] = 1
     result: NDArray[Any] = array / np.expand_dims(norm, axis)
     return result

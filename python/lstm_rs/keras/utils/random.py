@@ -23,6 +23,8 @@ def set_random_seed(seed: int) -> None:
     """
     if not isinstance(seed, int):
         raise ValueError(f"`seed` must be an integer. Received: seed={seed!r} (of type {type(seed).__name__})")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"`seed` must lie between 0 and 2**32 - 1. Received: seed={seed}")
     import random
 
     random.seed(seed)

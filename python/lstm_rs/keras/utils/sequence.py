@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_rs.keras._checks import integer, named, one_of
+
 _SIDES = ("pre", "post")
 
 
@@ -40,12 +42,13 @@ def pad_sequences(
     """
     if not hasattr(sequences, "__len__"):
         raise ValueError("`sequences` must be a list of sequences.")
-    for argument, side in (("padding", padding), ("truncating", truncating)):
-        if side not in _SIDES:
-            raise ValueError(f"{argument.capitalize()} type {side!r} is not 'pre' or 'post'.")
-    kind = np.dtype(dtype).kind if dtype is not object else "O"
+    owner = "pad_sequences"
+    one_of(owner, _SIDES, padding=padding)
+    one_of(owner, _SIDES, truncating=truncating)
+    dtype = named(np.dtype, dtype=dtype)
+    kind = dtype.kind
     if isinstance(value, str) and kind not in "OSU":
-        raise ValueError(f"`value` is text, `dtype` is {dtype}. Use dtype=object for text of any length.")
+        raise ValueError(f"`value` is text, `dtype` is {dtype.name}. Use dtype=object for text of any length.")
     lengths = []
     sample_shape: tuple[int, ...] | None = None
     for sequence in sequences:
@@ -57,11 +60,17 @@ def pad_sequences(
     sample_shape = sample_shape or ()
     if maxlen is None:
         maxlen = max(lengths, default=0)
-    result = np.full((len(sequences), maxlen, *sample_shape), value, dtype=dtype)
+    elif integer(owner, maxlen=maxlen) < 0:
+        raise ValueError(f"{owner}: `maxlen` must be at least 0 or None. Received: maxlen={maxlen}")
+    shape = (len(sequences), maxlen, *sample_shape)
+    result = named(lambda value: np.full(shape, value, dtype), value=value)
     for index, sequence in enumerate(sequences):
         if len(sequence) == 0 or maxlen == 0:
             continue
-        kept = np.asarray(sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen], dtype=dtype)
+        kept = named(
+            lambda sequences: np.asarray(sequences, dtype),
+            sequences=sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen],
+        )
         if kept.shape[1:] != sample_shape:
             raise ValueError(
                 f"The items of sequence {index} have shape {kept.shape[1:]}, those before it {sample_shape}."

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lstm_rs.keras import _data
-from lstm_rs.keras._checks import optional_int, positive_int
+from lstm_rs.keras._checks import flag, named, one_of, optional_int, positive_int
 from lstm_rs.keras.utils.py_dataset import PyDataset
 
 _OWNER = "timeseries_dataset_from_array"
@@ -126,8 +126,7 @@ def timeseries_dataset_from_array(
             f"{_OWNER}: `end_index` must lie behind start_index={start} and before {size}, the length of `data`. "
             f"Received: {end_index}"
         )
-    if format not in ("tf", "grain"):
-        raise ValueError(f"{_OWNER}: `format` must be 'tf' or 'grain'. Received: {format!r}")
+    one_of(_OWNER, ("tf", "grain"), format=format)
     end = size if end is None else end
     span = (length - 1) * rate + 1
     count = end - start - span + 1
@@ -147,7 +146,7 @@ def timeseries_dataset_from_array(
         windows = np.moveaxis(sliding_window_view(used, span, axis=0), -1, 1)[:, ::rate]
     else:
         windows = np.empty((0, length, *used.shape[1:]), used.dtype)
-    random = np.random.RandomState(seed) if shuffle else None
+    random = named(np.random.RandomState, seed=seed) if flag(shuffle=shuffle) else None
     return _Windows(windows, aims, starts, batch, random)
 
 
