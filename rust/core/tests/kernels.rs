@@ -357,7 +357,8 @@ fn activations_at_the_ends_of_the_floats() {
         let mut y = [0.0; 8];
         Activation::Sigmoid.forward(isa, &x, &mut y);
         assert!(y[0].is_nan());
-        assert_eq!(y[1..], [1.0, 0.0, 1.0, 0.0, 0.5, 0.5, 0.5]);
+        assert!(y[2] < f32::MIN_POSITIVE && y[2] == y[4], "{y:?}");
+        assert_eq!([y[1], y[3], y[5], y[6], y[7]], [1.0, 1.0, 0.5, 0.5, 0.5]);
         Activation::Tanh.forward(isa, &x, &mut y);
         assert!(y[0].is_nan());
         assert_eq!(y[1..7], [1.0, -1.0, 1.0, -1.0, 0.0, -0.0]);

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::simd::Simd;
 
@@ -14,8 +15,8 @@ const PREFETCH: usize = 8;
 /// Floats in a cache line.
 const LINE: usize = 16;
 
-/// Cache lines that are needed once a tile is summed. They are asked for between the blocks of its sums, some at a time: all at
-/// once they would take the core's line buffers from the sums' own loads.
+/// Cache lines that are needed once a tile is summed or later. They are asked for between the blocks of its sums, some at a
+/// time: all at once they would take the core's line buffers from the sums' own loads.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead<'a> {
     /// Places of [`PLACE_LINES`] lines each, `stride` floats apart.
@@ -25,6 +26,8 @@ pub(super) struct Ahead<'a> {
     first: *const f32,
     width: usize,
     rows: usize,
+    /// Then these, for the second-level cache.
+    coming: &'a [f32],
 }
 
 /// Lines at a place of [`Ahead`].
@@ -33,7 +36,7 @@ const PLACE_LINES: usize = PANEL_VECTORS;
 impl<'a> Ahead<'a> {
     /// Nothing.
     pub(super) const NONE: Ahead<'static> =
-        Ahead { places: &[], stride: 0, first: std::ptr::null(), width: 0, rows: 0 };
+        Ahead { places: &[], stride: 0, first: std::ptr::null(), width: 0, rows: 0, coming: &[] };
 
     /// Four lines at each of some places, `stride` floats apart.
     #[inline(always)]
@@ -45,6 +48,12 @@ impl<'a> Ahead<'a> {
     #[inline(always)]
     pub(super) fn rows(first: *const f32, width: usize, rows: usize) -> Self {
         Ahead { first, width, rows, ..Ahead::NONE }
+    }
+
+    /// And weights that are needed after this tile.
+    #[inline(always)]
+    pub(super) fn and(self, coming: &'a [f32]) -> Self {
+        Ahead { coming, ..self }
     }
 
     /// Asks for the share of a block of the sums, of so many.
@@ -60,7 +69,20 @@ impl<'a> Ahead<'a> {
                 simd.prefetch(self.first.wrapping_add(row * self.width + line * S::LANES));
             }
         }
+        for line in share(self.coming, block..block + 1, blocks).chunks(LINE) {
+            simd.prefetch_far(line.as_ptr());
+        }
     }
+}
+
+/// The lines of a panel that fall to some of `of` equal parts.
+#[inline(always)]
+pub(super) fn share(panel: &[f32], parts: Range<usize>, of: usize) -> &[f32] {
+    if panel.is_empty() {
+        return panel;
+    }
+    let lines = panel.len() / LINE;
+    &panel[parts.start * lines / of * LINE..parts.end * lines / of * LINE]
 }
 
 /// The left operand of a tile. A trait and not a closure: see `kernels`.
@@ -113,8 +135,11 @@ unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
 ) {
     for d in 0..depth {
         let row = b.wrapping_add(d * NV * S::LANES);
-        for line in (0..NV * S::LANES).step_by(LINE) {
-            simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
+        // A single row reads as fast as the cache gives: asking first would only take the loads' place.
+        if MR > 1 {
+            for line in (0..NV * S::LANES).step_by(LINE) {
+                simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
+            }
         }
         // SAFETY: `d < depth`, `r < MR`, `v < NV`: inside what the caller promises.
         unsafe {

@@ -52,10 +52,18 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// The panels, there and back in turn: what was read last is still in the cache, where all of it does not fit.
-    pub(super) fn panels(&self, turn: usize) -> impl Iterator<Item = usize> {
+    /// The panels, each with the one after it, there and back in turn: what was read last is still in the cache, where all
+    /// of it does not fit.
+    pub(super) fn panels(&self, turn: usize) -> impl Iterator<Item = (usize, Option<usize>)> {
         let Range { start, end } = self.panels;
-        (start..end).map(move |panel| if turn.is_multiple_of(2) { panel } else { start + end - 1 - panel })
+        (start..end).map(move |panel| {
+            if turn.is_multiple_of(2) {
+                (panel, Some(panel + 1).filter(|&next| next < end))
+            } else {
+                let panel = start + end - 1 - panel;
+                (panel, panel.checked_sub(1).filter(|&next| next >= start))
+            }
+        })
     }
 
     /// How many steps the longest of its sequences has, which is the first.

@@ -9,6 +9,9 @@ use super::AlignedBuffer;
 use super::accumulate::PANEL_VECTORS;
 use crate::simd::Isa;
 
+/// Bytes of weights that stay in a core's second-level cache of one or two MiB beside everything else.
+const SECOND_LEVEL: usize = 1 << 20;
+
 /// A matrix to be packed: element `(d, n)` is `values[d * row_stride + n * column_stride]`.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
@@ -134,6 +137,15 @@ impl PackedMatrix {
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
         (self.columns.div_ceil(self.lanes) - panel * self.vectors).min(self.vectors)
+    }
+
+    /// What to ask for of the panel that comes next while another of the `used` ones is read: nothing where they all stay in
+    /// the second-level cache from one pass to the next.
+    pub(super) fn coming(&self, next: Option<usize>, used: usize) -> &[f32] {
+        match next {
+            Some(next) if used * size_of_val(self.panel(next)) > SECOND_LEVEL => self.panel(next),
+            _ => &[],
+        }
     }
 
     /// A panel's floats.

@@ -52,6 +52,10 @@ impl Simd for Avx2 {
         with_token!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
     #[inline(always)]
+    fn prefetch_far(self, address: *const f32) {
+        with_token!(_mm_prefetch::<_MM_HINT_T1>(address.cast()));
+    }
+    #[inline(always)]
     unsafe fn load_partial(self, source: *const f32, count: usize) -> __m256 {
         with_token!(_mm256_maskload_ps(source, first(count)))
     }

@@ -64,6 +64,10 @@ impl Simd for Avx512 {
         with_token!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
     #[inline(always)]
+    fn prefetch_far(self, address: *const f32) {
+        with_token!(_mm_prefetch::<_MM_HINT_T1>(address.cast()));
+    }
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         with_token!(_mm512_add_ps(a, b))
     }
@@ -79,13 +83,16 @@ impl Simd for Avx512 {
     fn div(self, a: __m512, b: __m512) -> __m512 {
         with_token!(_mm512_div_ps(a, b))
     }
-    /// From the reciprocal to 14 bits, one Newton step and one correction of the quotient: 16 lanes of `vdivps` take 16
-    /// cycles, these six instructions three.
+    /// From the reciprocal to 14 bits by one Newton step: 16 lanes of `vdivps` take 16 cycles.
+    #[inline(always)]
+    fn reciprocal(self, a: __m512) -> __m512 {
+        let r = with_token!(_mm512_rcp14_ps(a));
+        with_token!(_mm512_fmadd_ps(_mm512_fnmadd_ps(a, r, self.splat(1.0)), r, r))
+    }
+    /// From the reciprocal, with one correction of the quotient.
     #[inline(always)]
     fn quotient(self, a: __m512, b: __m512) -> __m512 {
-        let one = self.splat(1.0);
-        let r = with_token!(_mm512_rcp14_ps(b));
-        let r = with_token!(_mm512_fmadd_ps(_mm512_fnmadd_ps(b, r, one), r, r));
+        let r = self.reciprocal(b);
         let q = self.mul(a, r);
         with_token!(_mm512_fmadd_ps(_mm512_fnmadd_ps(q, b, a), r, q))
     }

@@ -81,6 +81,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Asks for the cache line at `address`, which need not be readable, to be in the first-level cache soon.
     #[inline(always)]
     fn prefetch(self, _address: *const f32) {}
+    /// As `prefetch`, for the second-level cache.
+    #[inline(always)]
+    fn prefetch_far(self, _address: *const f32) {}
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`
@@ -94,6 +97,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn quotient(self, a: Self::V, b: Self::V) -> Self::V {
         self.div(a, b)
+    }
+    /// `1 / a` to one unit in the last place, for `1 <= a`; what is less than 2⁻¹²⁵ may be 0.
+    #[inline(always)]
+    fn reciprocal(self, a: Self::V) -> Self::V {
+        self.div(self.splat(1.0), a)
     }
     /// `a * b + c`, in one rounding where the CPU has it.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;

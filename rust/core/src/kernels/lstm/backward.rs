@@ -133,7 +133,7 @@ impl BackwardMember<'_> {
     /// Goes back through the cell at a step; `None` stands before the first.
     #[inline(always)]
     fn step<S: Simd>(&self, simd: S, step: Option<usize>, scratch: &mut Scratch) {
-        for panel in self.member.panels(step.unwrap_or(0)) {
+        for (panel, _) in self.member.panels(step.unwrap_or(0)) {
             match self.pass.recurrent_transposed.panel_vectors(panel) {
                 1 => self.panel::<S, 1>(simd, step, panel, scratch),
                 2 => self.panel::<S, 2>(simd, step, panel, scratch),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::projection::Projection;
 use super::{Activations, check_gates, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, sum_rows, with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Member, Members};
@@ -188,14 +188,24 @@ impl Kernel for ForwardMember<'_> {
             }
             let first = step;
             for step in first..end {
-                for panel in self.member.panels(step + self.pass.turn) {
-                    self.panel(simd, step, panel, first, &mut scratch);
+                for (panel, next) in self.member.panels(step + self.pass.turn) {
+                    let coming = self.pass.recurrent_kernel.coming(next, self.member.panels.len());
+                    self.panel(simd, step, panel, first, coming, &mut scratch);
                 }
                 self.member.meet();
             }
             step = end;
         }
     }
+}
+
+/// Units `panel LANES ..` of some ranks, from `rank` on, at a step, with steps projected ahead from `ahead` on.
+#[derive(Clone, Copy)]
+struct Tile {
+    step: usize,
+    panel: usize,
+    rank: usize,
+    ahead: usize,
 }
 
 impl ForwardMember<'_> {
@@ -234,22 +244,25 @@ impl ForwardMember<'_> {
     /// Computes `x · W + b` of the member's ranks and panels for some steps.
     #[inline(always)]
     fn project<S: Simd>(&self, simd: S, steps: Range<usize>) {
+        let Some(projection) = &self.pass.projection else { return };
         let mut sums = Scratch::new();
-        for panel in self.member.panels.clone() {
+        let rows = steps.clone().map(|step| self.member.among(self.pass.order.active(step)).len()).sum();
+        for (panel, next) in self.member.panels(0) {
+            let coming = projection.kernel.coming(next, self.member.panels.len());
             let mut places = [(0, 0); MAX_TILE_ROWS];
             let mut count = 0;
+            let mut done = 0;
             for step in steps.clone() {
                 for rank in self.member.among(self.pass.order.active(step)) {
                     places[count] = (step, rank);
                     count += 1;
-                    if count == S::TILE_ROWS {
-                        self.project_tile(simd, steps.start, panel, &places[..count], &mut sums);
+                    if count == S::TILE_ROWS || done + count == rows {
+                        let coming = share(coming, done..done + count, rows);
+                        self.project_tile(simd, steps.start, panel, &places[..count], coming, &mut sums);
+                        done += count;
                         count = 0;
                     }
                 }
-            }
-            if count > 0 {
-                self.project_tile(simd, steps.start, panel, &places[..count], &mut sums);
             }
         }
     }
@@ -261,6 +274,7 @@ impl ForwardMember<'_> {
         first: usize,
         panel: usize,
         places: &[(usize, usize)],
+        coming: &[f32],
         sums: &mut Scratch,
     ) {
         let pass = self.pass;
@@ -272,49 +286,50 @@ impl ForwardMember<'_> {
                 let (step, rank) = places[r];
                 (pass.order.step(step).start + rank, self.z(step, rank, first))
             });
-            projection.store::<S, MR>(simd, panel, pass.units, rows, sums);
+            projection.store::<S, MR>(simd, panel, pass.units, rows, Ahead::NONE.and(coming), sums);
         });
     }
 
     /// One step of one panel for the member's ranks.
     #[inline(always)]
-    fn panel<S: Simd>(&self, simd: S, step: usize, panel: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
+    fn panel<S: Simd>(
+        &self,
+        simd: S,
+        step: usize,
+        panel: usize,
+        ahead: usize,
+        coming: &[f32],
+        scratch: &mut [Scratch; 2],
+    ) {
         let ranks = self.member.among(self.pass.order.active(step));
         for (block, count) in row_blocks::<S>(ranks.len()) {
-            let rank = ranks.start + block;
+            let coming = share(coming, block..block + count, ranks.len());
+            let tile = Tile { step, panel, rank: ranks.start + block, ahead };
             with_rows!(S, count, MR => {
-                self.sums::<S, MR>(simd, step, panel, rank, ahead, scratch);
+                self.sums::<S, MR>(simd, tile, coming, scratch);
                 // The usual cell's functions are compiled in, so that they overlap.
                 if self.pass.activations.is_standard() {
-                    self.cells::<S, MR, true>(simd, step, panel, rank, ahead, scratch);
+                    self.cells::<S, MR, true>(simd, tile, scratch);
                 } else {
-                    self.cells::<S, MR, false>(simd, step, panel, rank, ahead, scratch);
+                    self.cells::<S, MR, false>(simd, tile, scratch);
                 }
             });
         }
     }
 
-    /// Fills the scratches with `h · U` and, where it is not there yet, `x · W` of units `panel LANES ..` for ranks
-    /// `rank .. rank + MR`: sums of their own, which gives the same bits wherever `x · W` comes from, and smaller errors
-    /// than one chain.
+    /// Fills the scratches with `h · U` and, where it is not there yet, `x · W` of a tile of `MR` ranks: sums of
+    /// their own, which gives the same bits wherever `x · W` comes from, and smaller errors than one chain.
     #[inline(always)]
-    fn sums<S: Simd, const MR: usize>(
-        &self,
-        simd: S,
-        step: usize,
-        panel: usize,
-        rank: usize,
-        ahead: usize,
-        [of_x, of_h]: &mut [Scratch; 2],
-    ) {
+    fn sums<S: Simd, const MR: usize>(&self, simd: S, tile: Tile, coming: &[f32], [of_x, of_h]: &mut [Scratch; 2]) {
         let pass = self.pass;
+        let Tile { step, panel, rank, ahead } = tile;
         let training = pass.gates.is_some();
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(step)`, and `panel` is one of the panels.
         // Nobody writes the states of the step before while this member runs.
         unsafe {
             let row = pass.order.step(step).start + rank;
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
-                projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), of_x);
+                projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), Ahead::NONE, of_x);
             }
             let kernel = pass.recurrent_kernel.panel(panel).as_ptr();
             // What the cell's update reads and writes.
@@ -337,28 +352,21 @@ impl ForwardMember<'_> {
             }
             let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
             let h = rows_from(h, pass.units);
-            let places = Ahead::places(&places[..count], pass.units);
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, places, of_h);
+            let ahead = Ahead::places(&places[..count], pass.units).and(coming);
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, ahead, of_h);
         }
     }
 
-    /// The cell's update of units `panel LANES ..` of ranks `rank .. rank + MR`, from the scratches.
+    /// The cell's update of a tile of `MR` ranks, from the scratches.
     ///
     /// `tanh c` waits for everything before it, so it is taken of all ranks together at the end.
     #[inline(always)]
-    fn cells<S: Simd, const MR: usize, const STANDARD: bool>(
-        &self,
-        simd: S,
-        step: usize,
-        panel: usize,
-        rank: usize,
-        ahead: usize,
-        scratch: &mut [Scratch; 2],
-    ) {
+    fn cells<S: Simd, const MR: usize, const STANDARD: bool>(&self, simd: S, tile: Tile, scratch: &mut [Scratch; 2]) {
+        let Tile { step, panel, rank, .. } = tile;
         let [of_x, of_h] = scratch;
         let mut c = [simd.splat(0.0); MR];
         for (r, c) in c.iter_mut().enumerate() {
-            *c = self.gates::<S, STANDARD>(simd, step, panel, rank + r, ahead, (of_x, of_h, r));
+            *c = self.gates::<S, STANDARD>(simd, tile, (of_x, of_h, r));
         }
         let shown = if STANDARD {
             activation::tanhs(simd, c)
@@ -375,18 +383,16 @@ impl ForwardMember<'_> {
         }
     }
 
-    /// The gates of one rank from row `r` of the scratches; leaves o there and returns `c`.
+    /// The gates of a tile's rank `r` from that row of the scratches; leaves o there and returns `c`.
     #[inline(always)]
     fn gates<S: Simd, const STANDARD: bool>(
         &self,
         simd: S,
-        step: usize,
-        panel: usize,
-        rank: usize,
-        ahead: usize,
+        tile: Tile,
         (of_x, of_h, r): (&Scratch, &mut Scratch, usize),
     ) -> S::V {
         let pass = self.pass;
+        let Tile { step, panel, rank, ahead } = Tile { rank: tile.rank + r, ..tile };
         let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
         let first = panel * S::LANES;
         let count = S::LANES.min(units - first);

@@ -26,7 +26,7 @@ impl Projection<'_> {
         check_gates(isa, self.bias, 1, units);
     }
 
-    /// Fills `sums` with `x · W` of a panel, for the rows of `x` given.
+    /// Fills `sums` with `x · W` of a panel, for the rows of `x` given, and asks for what is ahead.
     ///
     /// # Safety
     /// [`Projection::check`] must have passed for those rows; `panel` must be one of the panels.
@@ -36,13 +36,14 @@ impl Projection<'_> {
         simd: S,
         panel: usize,
         rows: [usize; MR],
+        ahead: Ahead<'_>,
         sums: &mut Scratch,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
             let x = rows.map(|row| self.x.at(row));
             let kernel = self.kernel.panel(panel).as_ptr();
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, Ahead::NONE, sums);
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, ahead, sums);
         }
     }
 
@@ -70,13 +71,14 @@ impl Projection<'_> {
         panel: usize,
         units: usize,
         rows: [(usize, *mut f32); MR],
+        ahead: Ahead<'_>,
         sums: &mut Scratch,
     ) {
         let first = panel * S::LANES;
         let count = S::LANES.min(units - first);
         // SAFETY: `first + count <= units`; the caller's promise.
         unsafe {
-            self.sum(simd, panel, rows.map(|(row, _)| row), sums);
+            self.sum(simd, panel, rows.map(|(row, _)| row), ahead, sums);
             for (r, (_, target)) in rows.into_iter().enumerate() {
                 for gate in 0..PANEL_VECTORS {
                     store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count);
@@ -124,7 +126,7 @@ impl Kernel for Project<'_> {
                 // SAFETY: `run` checked the sizes; `row + rows <= self.rows`.
                 with_rows!(S, rows, MR => unsafe {
                     let rows = std::array::from_fn(|r| (row + r, z.at((row + r) * 4 * self.units)));
-                    self.projection.store::<S, MR>(simd, panel, self.units, rows, &mut sums);
+                    self.projection.store::<S, MR>(simd, panel, self.units, rows, Ahead::NONE, &mut sums);
                 });
             }
         }
