@@ -9,8 +9,8 @@ use super::AlignedBuffer;
 use super::accumulate::PANEL_VECTORS;
 use crate::simd::Isa;
 
-/// Bytes of weights that stay in a core's second-level cache of one or two MiB beside everything else.
-const SECOND_LEVEL: usize = 1 << 20;
+/// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
+const SECOND_LEVEL: usize = 2 << 20;
 
 /// A matrix to be packed: element `(d, n)` is `values[d * row_stride + n * column_stride]`.
 #[derive(Clone, Copy)]
@@ -139,11 +139,11 @@ impl PackedMatrix {
         (self.columns.div_ceil(self.lanes) - panel * self.vectors).min(self.vectors)
     }
 
-    /// What to ask for of the panel that comes next while another of the `used` ones is read: nothing where they all stay in
-    /// the second-level cache from one pass to the next.
-    pub(super) fn coming(&self, next: Option<usize>, used: usize) -> &[f32] {
+    /// What to ask for of the panel that comes next while another of the `used` ones is read by so many tiles: nothing where
+    /// they stay in the second-level cache from one pass to the next, or where few tiles would have to ask for much.
+    pub(super) fn coming(&self, next: Option<usize>, used: usize, tiles: usize) -> &[f32] {
         match next {
-            Some(next) if used * size_of_val(self.panel(next)) > SECOND_LEVEL => self.panel(next),
+            Some(next) if tiles >= 4 && used * size_of_val(self.panel(next)) > SECOND_LEVEL => self.panel(next),
             _ => &[],
         }
     }

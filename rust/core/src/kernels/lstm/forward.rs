@@ -188,8 +188,9 @@ impl Kernel for ForwardMember<'_> {
             }
             let first = step;
             for step in first..end {
+                let tiles = self.member.among(order.active(step)).len() / S::TILE_ROWS;
                 for (panel, next) in self.member.panels(step + self.pass.turn) {
-                    let coming = self.pass.recurrent_kernel.coming(next, self.member.panels.len());
+                    let coming = self.pass.recurrent_kernel.coming(next, self.member.panels.len(), tiles);
                     self.panel(simd, step, panel, first, coming, &mut scratch);
                 }
                 self.member.meet();
@@ -246,9 +247,9 @@ impl ForwardMember<'_> {
     fn project<S: Simd>(&self, simd: S, steps: Range<usize>) {
         let Some(projection) = &self.pass.projection else { return };
         let mut sums = Scratch::new();
-        let rows = steps.clone().map(|step| self.member.among(self.pass.order.active(step)).len()).sum();
+        let rows: usize = steps.clone().map(|step| self.member.among(self.pass.order.active(step)).len()).sum();
         for (panel, next) in self.member.panels(0) {
-            let coming = projection.kernel.coming(next, self.member.panels.len());
+            let coming = projection.kernel.coming(next, self.member.panels.len(), rows / S::TILE_ROWS);
             let mut places = [(0, 0); MAX_TILE_ROWS];
             let mut count = 0;
             let mut done = 0;
