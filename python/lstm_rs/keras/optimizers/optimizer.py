@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar
 import numpy as np
 
 from lstm_rs._engine import Engine
-from lstm_rs.keras._checks import flag, optional_int, real, text
+from lstm_rs.keras._checks import flag, optional_int, optional_string, real
 from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Config
@@ -166,7 +166,7 @@ class Optimizer(Described):
         self.ema_overwrite_frequency = frequency
         self.loss_scale_factor = None if loss_scale_factor is None else real(cls, loss_scale_factor=loss_scale_factor)
         self.gradient_accumulation_steps = steps
-        self.name = text(cls, name=name) or auto_name(cls)
+        self.name = optional_string(cls, name=name) or auto_name(cls)
 
     def _checked_rate(self, value: Any) -> float:
         # The engine holds it in float32; what is read is what is used.
