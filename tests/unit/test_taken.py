@@ -115,3 +115,34 @@ def test_what_is_made_of_them() -> None:
     y, p = ROWS
     np.testing.assert_allclose(metrics.pearson_correlation(y, p, axis=None), np.corrcoef(y[0], p[0])[0, 1], rtol=1e-6)
     np.testing.assert_array_equal(keras.utils.to_categorical([0, -1], 3), np.eye(3)[[0, 2]])
+
+
+class OwnAdam(optimizers.Adam):
+    """An optimizer with settings of the user's."""
+
+    def __init__(self) -> None:
+        super().__init__(0.1, beta_1=np.float64(0.8))
+
+
+def test_optimizers_derived_from_another() -> None:
+    """Train as that does, and have its configuration."""
+    weights = []
+    for optimizer in (OwnAdam, OwnAdam(), optimizers.Adam(0.1, beta_1=0.8)):
+        keras.utils.set_random_seed(1)
+        made = model(optimizer=optimizer)
+        made.fit(X, Y, verbose=0)
+        weights.append(made.get_weights()[0])
+    np.testing.assert_array_equal(weights[0], weights[2])
+    np.testing.assert_array_equal(weights[1], weights[2])
+    assert OwnAdam().get_config()["beta_1"] == 0.8
+
+
+def test_a_rule_of_the_users() -> None:
+    """Refused, not passed over."""
+
+    class Own(optimizers.SGD):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            raise AssertionError
+
+    with pytest.raises(NotImplementedError, match="update_step"):
+        Own()
