@@ -124,6 +124,15 @@ class OwnAdam(optimizers.Adam):
         super().__init__(0.1, beta_1=np.float64(0.8))
 
 
+class OwnModel(keras.Sequential):
+    """A model whose `compile` has an argument of its own."""
+
+    def compile(self, note: str = "", **given: Any) -> None:
+        """Keeps the note."""
+        self.note = note
+        super().compile(**given)
+
+
 def test_optimizers_derived_from_another() -> None:
     """Train as that does, and have its configuration."""
     weights = []
@@ -146,3 +155,38 @@ def test_a_rule_of_the_users() -> None:
 
     with pytest.raises(NotImplementedError, match="update_step"):
         Own()
+
+
+def test_compile_of_the_users() -> None:
+    """Is given its own arguments."""
+    made = OwnModel([keras.Input((5, 3)), layers.LSTM(2)])
+    made.compile_from_config({"note": "mine", "loss": "mse"})
+    assert made.note == "mine"
+    assert made.loss == "mse"
+
+
+@pytest.mark.parametrize("error", [KeyError, IndexError, AttributeError, ValueError, TypeError])
+def test_errors_of_the_users(error: type[Exception]) -> None:
+    """Come through as they are."""
+    bug = error("own bug")
+
+    class Initializer(keras.initializers.Initializer):
+        def __init__(self) -> None:
+            raise bug
+
+    class Optimizer(optimizers.Adam):
+        def __init__(self) -> None:
+            raise bug
+
+    def generate() -> Any:
+        yield keras.Input((5, 3))
+        raise bug
+
+    for call in (
+        lambda: layers.Dense(2, kernel_initializer=Initializer),
+        lambda: model(optimizer=Optimizer),
+        lambda: keras.Sequential(generate()),
+    ):
+        with pytest.raises(error) as raised:
+            call()
+        assert raised.value is bug

@@ -22,6 +22,7 @@ _DTYPES = {
 _DTYPE_OF: dict[type, str] = {bool: "bool", np.bool_: "bool", int: "int64", float: "float32"}
 T = TypeVar("T")
 _PACKAGE = __name__.partition(".")[0]
+_NOT_THE_USERS = {_PACKAGE, "numpy", *sys.stdlib_module_names}
 
 
 def is_off(value: object) -> bool:
@@ -39,13 +40,28 @@ def not_yet(owner: str, **arguments: object) -> None:
 
 
 def named(read: Callable[[Any], T], **arguments: object) -> T:
-    """What `read` makes of the one argument given; its errors say which argument they are about."""
+    """What `read` makes of the one argument given; its errors say which argument they are about.
+
+    Errors of the user's own code, such as an initializer's or a generator's, come through as they are.
+    """
     ((name, value),) = arguments.items()
     try:
         return read(value)
     except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
         kind = next((cls for cls in (NotImplementedError, TypeError) if isinstance(error, cls)), ValueError)
+        if _is_the_users(error) or (isinstance(error, kind) and f"`{name}`" in str(error)):
+            raise
         raise kind(f"`{name}`: {error}") from error
+
+
+def _is_the_users(error: BaseException) -> bool:
+    """Whether code took part in an error that is neither this package's nor NumPy's nor Python's."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_THE_USERS:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def flag(**arguments: object) -> bool:

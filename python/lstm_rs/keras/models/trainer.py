@@ -194,7 +194,7 @@ class Trainer:
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles with what `get_compile_config` returned."""
-        self.compile(**_compile_arguments(config))
+        self.compile(**_compile_arguments(self.compile, config))
 
     def reset_metrics(self) -> None:
         """Starts the running means of loss and metrics again."""
@@ -703,12 +703,12 @@ def _check_frequency(frequency: Any) -> None:
         )
 
 
-def _compile_arguments(config: Config) -> Config:
-    """What `get_compile_config` returned; it must hold arguments of `compile` alone."""
+def _compile_arguments(compile: Callable[..., None], config: Config) -> Config:
+    """What `get_compile_config` returned; it must hold arguments of the model's `compile` alone."""
     config = dictionary("compile_from_config", config=config)
-    known = inspect.signature(Trainer.compile).parameters
+    known = inspect.signature(compile).parameters
     strange = [name for name in config if name not in known]
-    if strange:
+    if strange and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         raise ValueError(f"`config` names {strange}, which are no arguments of `compile`.")
     return config
 
