@@ -349,7 +349,9 @@ class Layer(Described):
         if not any(symbolic):
             from lstm_rs.keras.layers.eager import compute
 
-            draws = flag(training=training) and self.differs_in_training
+            if training is not None and not isinstance(training, bool):
+                training = flag(training=training)
+            draws = bool(training) and self.differs_in_training
             self.draws += draws
             arrays = compute(self, inputs, initial_state, mask, self.draws if draws else None)
             return self.packed(arrays) if len(arrays) > 1 else arrays[0]

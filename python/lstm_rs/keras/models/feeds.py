@@ -180,7 +180,7 @@ class BatchFeed:
 def samples_a_batch(size: int, batch_size: int | None, steps: int | None) -> int:
     """As given; else `steps` divides the data, or it is 32."""
     if batch_size is None:
-        batch_size = max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
+        return max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
     return positive_int("Model", batch_size=batch_size)
 
 

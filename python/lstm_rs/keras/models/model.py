@@ -199,7 +199,8 @@ class Model(Trainer):
         if training is None:
             differs = self._calls_train
         else:
-            differs = flag(training=training) and any(layer.differs_in_training for layer in self.layers)
+            training = training if isinstance(training, bool) else flag(training=training)
+            differs = training and any(layer.differs_in_training for layer in self.layers)
         if not differs:
             return self.predict_on_batch(inputs)
         # Moving statistics change.

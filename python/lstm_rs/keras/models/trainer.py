@@ -377,7 +377,7 @@ class Trainer:
         """
         self._assert_compiled()
         verbose = _verbosity(verbose)
-        return_dict = flag(return_dict=return_dict)
+        return_dict = return_dict if isinstance(return_dict, bool) else flag(return_dict=return_dict)
         source = source_of(x, y=y, sample_weight=sample_weight)
         engine = self._to_read(x if source is None else self._example(source))
         feed = self._feed(engine, source or self._parts(x, y, sample_weight), batch_size, steps, "steps")
@@ -491,7 +491,7 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        return_dict = flag(return_dict=return_dict)
+        return_dict = return_dict if isinstance(return_dict, bool) else flag(return_dict=return_dict)
         engine = self._to_train(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
         assert self._resolved is not None
@@ -501,7 +501,7 @@ class Trainer:
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
         self._assert_compiled()
-        return_dict = flag(return_dict=return_dict)
+        return_dict = return_dict if isinstance(return_dict, bool) else flag(return_dict=return_dict)
         engine = self._to_read(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight))
         return self._results(self._steps.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
