@@ -421,7 +421,7 @@ def _fit(**options: Any) -> Any:
     [
         *[(lambda value=value: _fit(epochs=value), "epochs") for value in (1.5, "3", None, True)],
         (lambda: _fit(initial_epoch="1"), "initial_epoch"),
-        *[(lambda value=value: _fit(verbose=value), "verbose") for value in ("loud", None, 1.0)],
+        *[(lambda value=value: _fit(verbose=value), "verbose") for value in ("loud", None, 1.5)],
         (lambda: _compiled().predict(np.ones((4, 2)), verbose="loud"), "verbose"),
         (lambda: _compiled().evaluate(np.ones((4, 2)), np.ones((4, 3)), verbose="loud"), "verbose"),
         (lambda: _fit(validation_data=None, validation_split="half"), "validation_split"),

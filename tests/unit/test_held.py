@@ -79,5 +79,5 @@ def test_constraints_on_arrays() -> None:
 @pytest.mark.parametrize("name", ["MaxNorm", "UnitNorm", "MinMaxNorm"])
 def test_axes_that_are_none(name: str, axis: Any) -> None:
     """Refused where the constraint is made."""
-    with pytest.raises(ValueError, match=f"{name}: `axis`"):
+    with pytest.raises(TypeError, match=f"{name}: `axis`"):
         getattr(constraints, name)(axis=axis)

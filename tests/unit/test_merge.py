@@ -162,7 +162,7 @@ def test_arguments_that_are_wrong() -> None:
         layers.Dot(axes="last")
     with pytest.raises(ValueError, match="axes"):
         layers.Dot(axes=(1, 2, 3))
-    with pytest.raises(ValueError, match="axes"):
+    with pytest.raises(TypeError, match="axes"):
         layers.Dot(axes=(1, "2"))
     with pytest.raises(ValueError, match="axis"):
         layers.Add(axis=1)

@@ -99,7 +99,7 @@ def test_given_moments() -> None:
         (lambda: layers.Normalization(mean=[1], variance=1), ValueError, "same shape"),
         (lambda: layers.Normalization(mean=[[1]], variance=[[1]]), ValueError, "rank of `mean`"),
         (lambda: layers.Normalization(mean="a", variance="b"), ValueError, "`mean` must hold numbers"),
-        (lambda: layers.Normalization(axis="last"), ValueError, "`axis`"),
+        (lambda: layers.Normalization(axis="last"), TypeError, "`axis`"),
         (lambda: layers.Normalization(axis=3)(X), ValueError, "axis=3"),
         (lambda: layers.Normalization(axis=0)(X), ValueError, "known size"),
         (lambda: layers.Normalization(mean=[1, 2], variance=[1, 2])(X), ValueError, "does not fit"),

@@ -21,10 +21,10 @@ RECURRENT = [layers.LSTM, layers.GRU, layers.SimpleRNN]
 
 
 def refused(call: Callable[..., Any], argument: str, value: Any) -> None:
-    """Asserts that a call refuses a value of an argument by its name."""
-    with pytest.raises((ValueError, TypeError)) as raised:
+    """Asserts that a call refuses a value of an argument by its name, which stands in backticks or quotes."""
+    # The engine speaks of arrays by their shapes.
+    with pytest.raises((ValueError, TypeError), match=rf"[`']{argument}[`']|\b{argument} has shape"):
         call(**{argument: value})
-    assert argument in str(raised.value)
 
 
 @pytest.mark.parametrize("make", [*RECURRENT, *CELLS])
@@ -88,8 +88,8 @@ def test_flags_of_recurrent_layers(make: Any, argument: str) -> None:
         (lambda **given: layers.Input(**given), "batch_shape", ("ab", (0, 3), 3)),
         (lambda **given: layers.Input((3,), **given), "batch_size", (-1, "2", 2.5)),
         (lambda **given: layers.Input((3,), **given), "dtype", ("nonsense", PAIR)),
-        (lambda **given: layers.Dense(2, **given), "dtype", ({"nonsense": 1}, PAIR, SOMETHING)),
-        (lambda **given: layers.Dropout(0.5, **given), "noise_shape", ((), "ab", (0,))),
+        (lambda **given: layers.Dense(2, **given), "dtype", ({"nonsense": 1}, {"config": None}, PAIR, SOMETHING)),
+        (lambda **given: layers.Dropout(0.5, **given), "noise_shape", ((), "ab", 3, (0,))),
         (lambda **given: layers.Embedding(4, 2, **given), "weights", ("ab", SOMETHING, PAIR)),
     ],
 )
@@ -138,7 +138,7 @@ def test_fit(argument: str, values: tuple[Any, ...]) -> None:
     ("argument", "values"),
     {
         "validation_steps": (0, -1, 2.5),
-        "validation_batch_size": (0, -1, 2.5, "32", HUGE),
+        "validation_batch_size": (-1, 2.5, "32", HUGE),
         "validation_freq": (0, -1, (), "all", None),
     }.items(),
 )
@@ -168,7 +168,7 @@ def test_validation(argument: str, values: tuple[Any, ...]) -> None:
         (lambda **given: model().train_on_batch(X, Y, **given), "return_dict", (PAIR,)),
         (lambda **given: model().get_layer(**given), "name", ("nonsense", 3)),
         (lambda **given: model().get_layer(**given), "index", (5, "0", 1.5)),
-        (lambda **given: model().summary(**given), "line_length", (-1, 0, "wide", HUGE)),
+        (lambda **given: model().summary(**given), "line_length", (-1, "wide", HUGE)),
         (lambda **given: model().summary(**given), "print_fn", (3, "print")),
         (lambda **given: model().set_weights(**given), "weights", (None, 3, ["a", "b", "c"])),
         (lambda **given: model().compile_from_config(**given), "config", (None, 3, {"nonsense": 1})),
@@ -210,6 +210,7 @@ def test_models(call: Any, argument: str, values: tuple[Any, ...]) -> None:
         ("BackupAndRestore", {"backup_dir": "a"}, "save_freq", ("batch", 0, 2.5)),
         ("CSVLogger", {}, "filename", (None, 3)),
         ("LambdaCallback", {}, "on_epoch_end", (3, "print")),
+        ("LambdaCallback", {}, "on_test_end", (3,)),
         ("LearningRateScheduler", {}, "schedule", (None, 0.1)),
         ("TensorBoard", {}, "log_dir", (None, 3)),
         ("TensorBoard", {}, "update_freq", ("nonsense", 0)),
@@ -264,6 +265,7 @@ def test_callbacks(name: str, always: dict[str, Any], argument: str, values: tup
         (keras.utils.pad_sequences, "sequences", (3, [1, 2], ["ab"])),
         (lambda **given: keras.utils.to_categorical([0], **given), "num_classes", (-1, 2.5, "3")),
         (keras.utils.to_categorical, "x", ("ab", np.inf, None)),
+        (keras.metrics.Precision, "thresholds", (-1, np.float32(2), [0.5, "a"], [])),
         (lambda **given: keras.utils.normalize(PAIR, **given), "axis", (2.5, None, HUGE)),
         (lambda **given: keras.utils.normalize(PAIR, **given), "order", ("a", None)),
         (keras.utils.set_random_seed, "seed", (-1, 2**32, 2.5)),

@@ -18,27 +18,50 @@ _DTYPES = {
     *("bool", "bfloat16", "mixed_bfloat16", "mixed_float16"),
     *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)),
 }
+# What Keras makes of Python's types, and NumPy's by a name that its versions write differently.
+_DTYPE_OF: dict[type, str] = {bool: "bool", np.bool_: "bool", int: "int64", float: "float32"}
 T = TypeVar("T")
 _PACKAGE = __name__.partition(".")[0]
+_NOT_THE_USERS = {_PACKAGE, "numpy", *sys.stdlib_module_names}
+
+
+def is_off(value: object) -> bool:
+    """Whether a value is None, False or 0, of Python or NumPy: an argument that is not set."""
+    return value is None or (isinstance(value, (int, float, np.generic)) and bool(value == 0))
 
 
 def not_yet(owner: str, **arguments: object) -> None:
-    """Refuses the arguments that are set (not None, False or 0) though the engine cannot do them yet."""
+    """Refuses the arguments that are set though the engine cannot do them yet."""
     for name, value in arguments.items():
-        if value is not None and value is not False and not (isinstance(value, (int, float)) and value == 0):
+        if not is_off(value):
             raise NotImplementedError(
                 f"{owner}: the argument `{name}` is not supported yet (received {name}={value!r})."
             )
 
 
 def named(read: Callable[[Any], T], **arguments: object) -> T:
-    """What `read` makes of the one argument given; its errors say which argument they are about."""
+    """What `read` makes of the one argument given; its errors say which argument they are about.
+
+    Errors of the user's own code, such as an initializer's or a generator's, come through as they are.
+    """
     ((name, value),) = arguments.items()
     try:
         return read(value)
     except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
         kind = next((cls for cls in (NotImplementedError, TypeError) if isinstance(error, cls)), ValueError)
+        if _is_the_users(error) or (isinstance(error, kind) and f"`{name}`" in str(error)):
+            raise
         raise kind(f"`{name}`: {error}") from error
+
+
+def _is_the_users(error: BaseException) -> bool:
+    """Whether code took part in an error that is neither this package's nor NumPy's nor Python's."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_THE_USERS:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def flag(**arguments: object) -> bool:
@@ -110,10 +133,15 @@ def real(owner: str, **arguments: object) -> float:
 
 
 def number(owner: str, **arguments: object) -> float:
-    """The one argument given, a number as it is: infinity counts, NaN does not."""
+    """The one argument given, a number of whatever kind, as it is: infinity counts, NaN does not."""
     ((name, value),) = arguments.items()
-    if not isinstance(value, (int, float, np.integer, np.floating)) or value != value:
-        raise ValueError(f"{owner}: `{name}` must be a number. Received: {name}={value!r}")
+    try:
+        if isinstance(value, (str, bytes)) or np.ndim(value) or math.isnan(float(value)):  # type: ignore[arg-type]
+            raise ValueError
+    except OverflowError:
+        pass  # an integer beyond all floats
+    except (TypeError, ValueError):
+        raise ValueError(f"{owner}: `{name}` must be a number. Received: {name}={value!r}") from None
     return cast(float, value)
 
 
@@ -123,6 +151,12 @@ def string(owner: str, **arguments: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{owner}: `{name}` must be a string. Received: {name}={value!r}")
     return value
+
+
+def optional_string(owner: str, **arguments: object) -> str | None:
+    """The one argument given, a string or None."""
+    ((_, value),) = arguments.items()
+    return None if value is None else string(owner, **arguments)
 
 
 def one_of(owner: str, known: Iterable[str], **arguments: object) -> str:
@@ -162,12 +196,21 @@ def dictionary(owner: str, **arguments: object) -> dict[str, Any]:
     return dict(value)
 
 
-def unused_dtype(owner: str, dtype: object) -> None:
-    """Refuses a `dtype` that names no type; which one it names says nothing here, where all is float32."""
-    named_by = dtype.get("config", {}).get("name") if isinstance(dtype, Mapping) else dtype
-    name = getattr(named_by, "name", getattr(named_by, "__name__", named_by))
-    if dtype is not None and not (isinstance(name, str) and name in _DTYPES):
+def dtype_name(owner: str, dtype: object) -> str | None:
+    """The name of the type that `dtype` is, a name, a type of Python or NumPy, or Keras' policy; None for None."""
+    if dtype is None:
+        return None
+    given = dtype
+    if isinstance(dtype, Mapping):
+        config = dtype.get("config")
+        given = config.get("name") if isinstance(config, Mapping) else None
+    if isinstance(given, type):
+        name: object = _DTYPE_OF.get(given, given.__name__)
+    else:
+        name = getattr(given, "name", given)
+    if not isinstance(name, str) or name not in _DTYPES:
         raise ValueError(f"{owner}: `dtype` must name a type, such as 'float32', or be None. Received: dtype={dtype!r}")
+    return name
 
 
 def unused_objects(custom_objects: object) -> None:
@@ -176,17 +219,20 @@ def unused_objects(custom_objects: object) -> None:
         dictionary("deserialize", custom_objects=custom_objects)
 
 
-def text(owner: str, **arguments: object) -> str | None:
-    """The one argument given, a string or None."""
-    ((name, value),) = arguments.items()
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{owner}: `{name}` must be a string or None. Received: {name}={value!r}")
-    return value
-
-
 def unknown(kind: str, name: object, valid: Iterable[str]) -> ValueError:
     """The error for a name that stands for nothing, with the names that do."""
     return ValueError(f"Could not interpret {kind} identifier: {name!r}. Known names: {', '.join(sorted(valid))}")
+
+
+def axes(owner: str, least: int = 1, **arguments: object) -> int | tuple[int, ...]:
+    """The one argument given, an axis or at least so many of them."""
+    ((name, value),) = arguments.items()
+    several = isinstance(value, (list, tuple, range)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    found = [_index(one) for one in cast(Iterable[object], value)] if several else [_index(value)]
+    known = tuple(one for one in found if one is not None and abs(one) < 2**31)
+    if len(known) < max(least, len(found)):
+        raise TypeError(f"{owner}: `{name}` must be an integer or a list of integers. Received: {name}={value!r}")
+    return known if several else known[0]
 
 
 def last_axis(owner: str, axis: int) -> int:

@@ -36,11 +36,11 @@ class CallbackList(Callback):
         super().__init__()
         self.callbacks: list[Callback] = _flat(callbacks)
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
-        if self._history is None and flag(add_history=add_history):
+        if flag(add_history=add_history) and self._history is None:
             self._history = History()
             self.callbacks.append(self._history)
         self._progbar = next((c for c in self.callbacks if isinstance(c, ProgbarLogger)), None)
-        if self._progbar is None and flag(add_progbar=add_progbar):
+        if flag(add_progbar=add_progbar) and self._progbar is None:
             self._progbar = ProgbarLogger()
             self.callbacks.append(self._progbar)
         if model is not None:

@@ -19,7 +19,7 @@ class LambdaCallback(Callback):
         on_train_end: Called with logs.
         on_train_batch_begin: Called with batch and logs.
         on_train_batch_end: Called with batch and logs.
-        **kwargs: Functions for other hooks, by their name in `Callback`.
+        **kwargs: Functions for other hooks, by their name in `Callback`; what else is given becomes an attribute.
 
     >>> import lstm_rs as tf
     >>> say = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))
@@ -45,5 +45,8 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        given = {name: hook for name, hook in hooks.items() if hook is not None}
-        self.__dict__.update({name: function("LambdaCallback", **{name: hook}) for name, hook in given.items()})
+        for name, value in hooks.items():
+            if not name.startswith("on_"):
+                self.__dict__[name] = value
+            elif value is not None:
+                self.__dict__[name] = function("LambdaCallback", **{name: value})

@@ -55,5 +55,5 @@ class MonitorCallback(Callback):
         if reference is None:
             return True
         assert self.monitor_op is not None
-        delta = -self.min_delta if self.monitor_op is operator.lt else self.min_delta
+        delta = self.min_delta * (-1 if self.monitor_op is operator.lt else 1)
         return bool(self.monitor_op(value - delta, reference))

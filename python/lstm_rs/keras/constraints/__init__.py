@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from lstm_rs import _engine
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, integer, real, unknown, unused_objects
+from lstm_rs.keras._checks import absent, axes, real, unknown, unused_objects
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._types import Array, Config
@@ -52,7 +52,7 @@ class MaxNorm(Constraint):
 
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         self.max_value = real("MaxNorm", max_value=max_value)
-        self.axis = _axes("MaxNorm", axis)
+        self.axis = axes("MaxNorm", axis=axis)
 
 
 class NonNeg(Constraint):
@@ -74,7 +74,7 @@ class UnitNorm(Constraint):
     _arguments: ClassVar[tuple[str, ...]] = ("axis",)
 
     def __init__(self, axis: int | Sequence[int] = 0) -> None:
-        self.axis = _axes("UnitNorm", axis)
+        self.axis = axes("UnitNorm", axis=axis)
 
 
 class MinMaxNorm(Constraint):
@@ -97,19 +97,7 @@ class MinMaxNorm(Constraint):
         self.min_value = real("MinMaxNorm", min_value=min_value)
         self.max_value = real("MinMaxNorm", max_value=max_value)
         self.rate = real("MinMaxNorm", rate=rate)
-        self.axis = _axes("MinMaxNorm", axis)
-
-
-def _axes(owner: str, axis: Any) -> Any:
-    """The argument `axis`: an integer, or some of them."""
-    try:
-        several = isinstance(axis, (list, tuple))
-        axes = [integer(owner, axis=one) for one in (axis if several else [axis])]
-        if not axes:
-            raise ValueError
-    except ValueError:
-        raise ValueError(f"{owner}: `axis` must be an integer or a list of integers. Received: axis={axis!r}") from None
-    return axes if several else axes[0]
+        self.axis = axes("MinMaxNorm", axis=axis)
 
 
 _BY_NAME: dict[str, type[Constraint]] = {

@@ -59,7 +59,9 @@ class AnyCell(Layer):
             )
         if self._step is None:
             self._step = OneStep(self)
-        return self._step.run(inputs, states, flag(training=training))
+        if training is not None and not isinstance(training, bool):
+            training = flag(training=training)
+        return self._step.run(inputs, states, bool(training))
 
     def reset_dropout_mask(self) -> None:
         """Has the next step that is called in training drop other values, of the inputs and of the states."""

@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import boolean, flag, is_built_in, named, unused_dtype, warn
+from lstm_rs.keras._checks import boolean, dtype_name, flag, is_built_in, named, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -202,9 +202,9 @@ class Layer(Described):
         """
         if self.place is not None:
             self.place.set(weights, f"layer '{self.name}'")
-        elif len(named(list, weights=weights)):
+        elif given := named(list, weights=weights):
             raise ValueError(
-                f"`set_weights` on layer '{self.name}' received {len(weights)} weights, but the layer is not built: "
+                f"`set_weights` on layer '{self.name}' received {len(given)} weights, but the layer is not built: "
                 "build its model first, with `model.build(input_shape)` or an `Input` as first layer."
             )
 
@@ -249,12 +249,11 @@ class Layer(Described):
     def for_engine(self) -> Config:
         """The layer in Keras' JSON form, in which `trainable` says whether training changes the weights."""
         described = serialize(self)
-        described["config"]["trainable"] = self.trains
-        for name, value in described["config"].items():
-            if value is None and name.endswith("_initializer"):
-                # As in Keras, where none was chosen.
-                described["config"][name] = serialize(initializers.GlorotUniform())
-        return described
+        config = described["config"]
+        # As in Keras, where none was chosen.
+        unset = [name for name, value in config.items() if value is None and name.endswith("_initializer")]
+        glorot = serialize(initializers.GlorotUniform()) if unset else None
+        return {**described, "config": {**config, "trainable": self.trains, **dict.fromkeys(unset, glorot)}}
 
     def copied(self: T, **changes: Any) -> T:
         """A layer of the same arguments but for the changes, with weights of its own once its model is built."""
@@ -350,7 +349,9 @@ class Layer(Described):
         if not any(symbolic):
             from lstm_rs.keras.layers.eager import compute
 
-            draws = flag(training=training) and self.differs_in_training
+            if training is not None and not isinstance(training, bool):
+                training = flag(training=training)
+            draws = bool(training) and self.differs_in_training
             self.draws += draws
             arrays = compute(self, inputs, initial_state, mask, self.draws if draws else None)
             return self.packed(arrays) if len(arrays) > 1 else arrays[0]
@@ -425,7 +426,5 @@ def _check_mask(mask: Any, inputs: Any, name: str) -> None:
 
 
 def _check_dtype(dtype: Any, owner: str) -> None:
-    unused_dtype(owner, dtype)
-    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
-    if name not in (None, "float32"):
+    if dtype_name(owner, dtype) not in (None, "float32"):
         raise NotImplementedError(f"{owner}: only dtype='float32' is supported. Received: dtype={dtype!r}")

@@ -8,7 +8,7 @@ from lstm_rs.keras import constraints, initializers, regularizers
 from lstm_rs.keras._checks import flag, named, not_yet, real
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
-from lstm_rs.keras.layers.layer_normalization import last_axis
+from lstm_rs.keras.layers.layer_normalization import features_axis
 from lstm_rs.keras.layers.weight import Weight, WeightAttribute
 
 _MOVING = ("moving_mean", "moving_variance")
@@ -108,9 +108,9 @@ class BatchNormalization(Layer):
             synchronized=synchronized,
         )
         super().__init__(**kwargs)
-        if isinstance(axis, (list, tuple)):
+        self.axis = features_axis("BatchNormalization", axis)
+        if not isinstance(self.axis, int):
             raise TypeError(f"BatchNormalization: `axis` must be an integer. Received: axis={axis!r}")
-        self.axis = last_axis("BatchNormalization", axis)
         self.momentum = real("BatchNormalization", momentum=momentum)
         self.epsilon = real("BatchNormalization", epsilon=epsilon)
         self.center = flag(center=center)

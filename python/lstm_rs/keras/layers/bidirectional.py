@@ -74,7 +74,7 @@ class Bidirectional(Stateful):
             named(list, weights=weights)
         if not (merge_mode is None or isinstance(merge_mode, str)) or merge_mode not in _MERGE_MODES:
             raise ValueError(
-                f"Invalid merge mode. Received: merge_mode={merge_mode!r}. Choose one of "
+                f"Invalid merge mode. Received: merge_mode={merge_mode!r}. `merge_mode` must be one of "
                 f"{', '.join(map(repr, _MERGE_MODES))}."
             )
         super().__init__(**kwargs)

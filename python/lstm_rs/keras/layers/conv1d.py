@@ -9,7 +9,7 @@ from lstm_rs.keras._checks import flag, named, positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
-from lstm_rs.keras.layers.window import channels_last, one_axis, one_of, output_steps, refuse_streams, sequences
+from lstm_rs.keras.layers.window import channels_last, lower_one_of, one_axis, output_steps, refuse_streams, sequences
 
 
 class Conv1D(Layer):
@@ -105,7 +105,7 @@ class Conv1D(Layer):
                 "Conv1D: `strides` and `dilation_rate` cannot both be above 1. "
                 f"Received: strides={strides}, dilation_rate={dilation_rate}"
             )
-        self.padding = one_of("Conv1D", ("valid", "same", "causal"), padding=padding)
+        self.padding = lower_one_of("Conv1D", ("valid", "same", "causal"), padding=padding)
         self.data_format = channels_last("Conv1D", data_format)
         self.groups = 1
         self.activation = named(activations.get, activation=activation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import not_yet, positive_int
+from lstm_rs.keras._checks import dtype_name, not_yet, positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import Layer
@@ -60,9 +60,9 @@ class InputLayer(Layer):
         self.batch_shape = (
             standard_shape(batch_shape=batch_shape) if shape is None else (batch, *standard_shape(shape=shape))
         )
-        self.input_dtype = str(getattr(dtype, "name", "float32" if dtype is None else dtype))
+        self.input_dtype = dtype_name("Input", dtype) or "float32"
         if self.input_dtype not in _DTYPES:
-            raise ValueError(f"Input: unknown dtype {dtype!r}. Choose one of {', '.join(_DTYPES)}.")
+            raise ValueError(f"Input: unknown `dtype` {dtype!r}. Choose one of {', '.join(_DTYPES)}.")
         call = Call(self)
         call.outputs = [KerasTensor(call, 0, self.batch_shape, self.input_dtype, self.name)]
         self.calls.append(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lstm_rs.keras import constraints, initializers, regularizers
-from lstm_rs.keras._checks import flag, named, real, warn
+from lstm_rs.keras._checks import axes, flag, named, real, warn
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -81,7 +81,7 @@ class LayerNormalization(Layer):
                 "the mean square."
             )
         super().__init__(**kwargs)
-        self.axis = last_axis("LayerNormalization", axis)
+        self.axis = features_axis("LayerNormalization", axis)
         self.epsilon = real("LayerNormalization", epsilon=epsilon)
         self.center = flag(center=center)
         self.scale = flag(scale=scale)
@@ -105,11 +105,10 @@ class LayerNormalization(Layer):
         return config
 
 
-def last_axis(owner: str, axis: Any) -> Any:
+def features_axis(owner: str, axis: Any) -> int | tuple[int, ...]:
     """The argument `axis`: -1 or a list of it, or the last axis' number, which the engine checks."""
-    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**31 for one in axes):
-        raise TypeError(f"{owner}: `axis` must be an integer or a list of integers. Received: axis={axis!r}")
-    if len(axes) > 1 or axes[0] < -1:
+    given = axes(owner, axis=axis)
+    first, *others = (given,) if isinstance(given, int) else given
+    if others or first < -1:
         raise NotImplementedError(f"{owner}: only the last axis, axis=-1, is supported yet. Received: axis={axis!r}")
-    return axes if isinstance(axis, (list, tuple)) else axis
+    return given

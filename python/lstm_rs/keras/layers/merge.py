@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, ClassVar
 
+from lstm_rs.keras._checks import axes as some_axes
 from lstm_rs.keras._checks import flag, optional_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
@@ -265,8 +265,8 @@ class Dot(Layer):
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
-        TypeError: for `axes` that are neither an integer nor a pair.
-        ValueError: for a pair of other things than integers, another number of inputs, or sizes that do not fit.
+        TypeError: for `axes` that are neither an integer nor integers.
+        ValueError: for more or fewer axes than two, another number of inputs, or sizes that do not fit.
 
     >>> import lstm_rs as tf
     >>> tf.keras.layers.Dot(axes=(2, 2)).compute_output_shape([(None, 5, 8), (None, 3, 8)])
@@ -280,7 +280,9 @@ class Dot(Layer):
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axes = _axes(axes)
+        self.axes = some_axes("Dot", axes=axes)
+        if isinstance(self.axes, tuple) and len(self.axes) != 2:
+            raise ValueError(f"Dot: `axes` must be an integer or a pair of integers. Received: axes={axes!r}")
         self.normalize = flag(normalize=normalize)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
@@ -308,18 +310,6 @@ class Dot(Layer):
         kept = [shape[1:axis] + shape[axis + 1 :] for axis, shape in zip(axes, shapes, strict=True)]
         batch = shapes[1][0] if shapes[0][0] is None else shapes[0][0]
         return (batch, *(kept[0] + kept[1] or (1,)))
-
-
-def _axes(axes: Any) -> Any:
-    """The argument `axes`: an integer, or a pair of them."""
-    if isinstance(axes, (list, tuple)):
-        if len(axes) != 2 or not all(isinstance(axis, int) and not isinstance(axis, bool) for axis in axes):
-            raise ValueError(f"Dot: `axes` must be an integer or a pair of integers. Received: axes={axes!r}")
-        return tuple(axes)
-    try:
-        return operator.index(axes)
-    except TypeError as error:
-        raise TypeError(f"Dot: `axes` must be an integer or a pair of integers. Received: axes={axes!r}") from error
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:

@@ -127,6 +127,7 @@ def _noise_shape(shape: Any) -> tuple[int | None, ...] | None:
         return None
     if isinstance(shape, str) or not hasattr(shape, "__iter__"):
         raise ValueError(f"Dropout: `noise_shape` must be a tuple of integers and Nones. Received: {shape!r}")
-    if not len(shape):
+    sizes = list(shape)
+    if not sizes:
         raise ValueError(f"Dropout: `noise_shape` must have an entry for each axis. Received: {shape!r}")
-    return tuple(None if size is None else positive_int("Dropout", noise_shape=size) for size in shape)
+    return tuple(None if size is None else positive_int("Dropout", noise_shape=size) for size in sizes)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import _data
-from lstm_rs.keras._checks import flag
+from lstm_rs.keras._checks import axes, flag
 from lstm_rs.keras._serialization import numpy_value
 from lstm_rs.keras._types import Config, Shape
 from lstm_rs.keras.layers.base import SameShape
@@ -31,6 +31,7 @@ class Normalization(SameShape):
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
+        TypeError: for an `axis` that is neither None nor an integer nor a list of integers.
         ValueError: for one of `mean` and `variance` alone, for different shapes of the two; when it is built, for an
             axis that the input lacks or whose size is not known.
 
@@ -50,12 +51,8 @@ class Normalization(SameShape):
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        axes = () if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
-        if any(isinstance(one, bool) or not isinstance(one, (int, np.integer)) for one in axes):
-            raise ValueError(
-                f"Normalization: `axis` must be an integer, some of them, or None. Received: axis={axis!r}"
-            )
-        self.axis = tuple(int(one) for one in axes)
+        given = () if axis is None else axes("Normalization", 0, axis=axis)
+        self.axis = (given,) if isinstance(given, int) else given
         if (mean is None) != (variance is None):
             raise ValueError(
                 "When setting values directly, both `mean` and `variance` must be set. "
@@ -120,8 +117,8 @@ class Normalization(SameShape):
 
     def needs_sizes(self, input_shape: Shape) -> bool:
         """Whether an axis with moments of its own is open, the batch's aside."""
-        axes = {axis % len(input_shape) for axis in self.axis}
-        return any(input_shape[axis] is None for axis in axes - {0})
+        kept = {axis % len(input_shape) for axis in self.axis}
+        return any(input_shape[axis] is None for axis in kept - {0})
 
     @property
     def trainable_weights(self) -> list[Weight]:

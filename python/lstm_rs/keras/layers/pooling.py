@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from lstm_rs.keras._checks import flag
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
-from lstm_rs.keras.layers.window import channels_last, one_axis, one_of, output_steps, refuse_streams, sequences
+from lstm_rs.keras.layers.window import channels_last, lower_one_of, one_axis, output_steps, refuse_streams, sequences
 
 
 class GlobalPooling1D(Layer):
@@ -94,7 +94,7 @@ class Pooling1D(Layer):
         cls = type(self).__name__
         self.pool_size = one_axis(cls, pool_size=pool_size)
         self.strides = self.pool_size if strides is None else one_axis(cls, strides=strides)
-        self.padding = one_of(cls, ("valid", "same"), padding=padding)
+        self.padding = lower_one_of(cls, ("valid", "same"), padding=padding)
         self.data_format = channels_last(cls, data_format)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -112,7 +112,7 @@ def _rate(owner: str, drops_all: bool, **arguments: object) -> float:
 
 def check_use_cudnn(use_cudnn: object) -> None:
     """Refuses another value than Keras' three; none changes anything."""
-    if not isinstance(use_cudnn, bool) and not (isinstance(use_cudnn, str) and use_cudnn == "auto"):
+    if not isinstance(use_cudnn, (int, float, str, np.generic)) or use_cudnn not in ("auto", True, False):
         raise ValueError(f"`use_cudnn` must be 'auto', True or False. Received: use_cudnn={use_cudnn!r}")
 
 
@@ -185,7 +185,7 @@ class RNN(Stateful):
         from lstm_rs.keras.layers.stacked_rnn_cells import StackedRNNCells
 
         if isinstance(cell, (list, tuple)):
-            cell = StackedRNNCells(cell)
+            cell = named(StackedRNNCells, cell=cell)
         if not isinstance(cell, (Cell, StackedRNNCells)):
             raise ValueError(f"{name}: `cell` must be a cell such as `LSTMCell`. Received: cell={cell!r}")
         super().__init__(**kwargs)

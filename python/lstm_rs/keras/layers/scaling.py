@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import real
+from lstm_rs.keras._checks import axes, real
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import SameShape
 from lstm_rs.keras.layers.weight import WeightAttribute
@@ -32,7 +32,7 @@ class UnitNormalization(SameShape):
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = _axes("UnitNormalization", axis)
+        self.axis = axes("UnitNormalization", axis=axis)
 
 
 class RMSNormalization(SameShape):
@@ -63,20 +63,10 @@ class RMSNormalization(SameShape):
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = _axes("RMSNormalization", axis)
+        self.axis = axes("RMSNormalization", axis=axis)
         self.epsilon = real("RMSNormalization", epsilon=epsilon)
 
     def needs_sizes(self, input_shape: Shape) -> bool:
         """Whether an axis of a vector is open."""
-        axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        return any(input_shape[axis] is None for axis in axes if -len(input_shape) <= axis < len(input_shape))
-
-
-def _axes(owner: str, axis: Any) -> Any:
-    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    if not axes or not all(isinstance(one, int) and not isinstance(one, bool) for one in axes):
-        raise TypeError(
-            f"{owner}: invalid value for `axis` argument: expected an int or a list/tuple of ints. "
-            f"Received: axis={axis!r}"
-        )
-    return axes if isinstance(axis, (list, tuple)) else axis
+        given = (self.axis,) if isinstance(self.axis, int) else self.axis
+        return any(input_shape[axis] is None for axis in given if -len(input_shape) <= axis < len(input_shape))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from lstm_rs.keras._checks import axes
 from lstm_rs.keras.layers.base import SameShape
 
 
@@ -17,7 +18,7 @@ class Softmax(SameShape):
         **kwargs: `name`, `trainable`, `dtype`, and what else `Layer` takes.
 
     Raises:
-        ValueError: for an `axis` that is no integer.
+        TypeError: for an `axis` that is no integer.
         NotImplementedError: for several axes; when it is built, for the batch's axis or one that the input lacks; on
             use, for masked steps.
 
@@ -34,9 +35,6 @@ class Softmax(SameShape):
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if any(isinstance(one, bool) or not isinstance(one, int) for one in axes) or not axes:
-            raise ValueError(f"Softmax: `axis` must be an integer or a list of one. Received: axis={axis!r}")
-        if len(axes) > 1:
+        self.axis = axes("Softmax", axis=axis)
+        if isinstance(self.axis, tuple) and len(self.axis) > 1:
             raise NotImplementedError(f"Softmax: only one axis at a time is supported. Received: axis={axis!r}")
-        self.axis = axis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from lstm_rs.keras._checks import positive_int
+from lstm_rs.keras._checks import one_of, positive_int
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 
@@ -19,17 +19,15 @@ def one_axis(owner: str, **arguments: Any) -> tuple[int]:
     return (positive_int(owner, **{name: value}),)
 
 
-def one_of(owner: str, valid: tuple[str, ...], **arguments: Any) -> str:
-    """The one argument given, in lower case, which must be one of the valid words."""
+def lower_one_of(owner: str, known: tuple[str, ...], **arguments: Any) -> str:
+    """The one argument given, in lower case one of these words."""
     ((name, value),) = arguments.items()
-    if not isinstance(value, str) or value.lower() not in valid:
-        raise ValueError(f"{owner}: `{name}` must be one of {', '.join(valid)}. Received: {name}={value!r}")
-    return value.lower()
+    return one_of(owner, known, **{name: value.lower() if isinstance(value, str) else value})
 
 
 def channels_last(owner: str, data_format: Any) -> str:
     """The argument `data_format`, which can only be `channels_last` so far."""
-    given = one_of(owner, ("channels_last", "channels_first"), data_format=data_format or "channels_last")
+    given = lower_one_of(owner, ("channels_last", "channels_first"), data_format=data_format or "channels_last")
     if given != "channels_last":
         raise NotImplementedError(
             f"{owner}: only data_format='channels_last' is supported yet. Received: data_format={data_format!r}"

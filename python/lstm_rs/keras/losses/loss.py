@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lstm_rs.keras._checks import one_of, text, unused_dtype
+from lstm_rs.keras._checks import dtype_name, one_of, optional_string
 from lstm_rs.keras._names import snake_case
 from lstm_rs.keras._serialization import Described
 
@@ -55,9 +55,9 @@ class Loss(Described):
         if reduction is None or (isinstance(reduction, str) and reduction == "none"):
             raise NotImplementedError(f"{type(self).__name__}: reduction={reduction!r} is not supported yet.")
         one_of(type(self).__name__, _REDUCTIONS, reduction=reduction)
-        self.name = text(type(self).__name__, name=name) or snake_case(type(self).__name__)
+        self.name = optional_string(type(self).__name__, name=name) or snake_case(type(self).__name__)
         self.reduction = reduction
-        unused_dtype(type(self).__name__, dtype)
+        dtype_name(type(self).__name__, dtype)
         self.dtype = "float32"
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lstm_rs.keras._checks import integer, optional_int, real
+from lstm_rs.keras._checks import axes, real
 from lstm_rs.keras._data import as_floats
 from lstm_rs.keras._types import Array
 from lstm_rs.keras.losses.loss import Loss
@@ -22,16 +22,12 @@ class _Overlap(Loss):
     axis: int | tuple[int, ...] | None
 
     def _set_axis(self, axis: int | Sequence[int] | None) -> None:
-        owner = type(self).__name__
-        if axis is None or not isinstance(axis, (list, tuple)):
-            self.axis = optional_int(owner, axis=axis)
-        else:
-            self.axis = tuple(integer(owner, axis=one) for one in axis)
+        self.axis = None if axis is None else axes(type(self).__name__, 0, axis=axis)
 
     def _sums(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
         y, p = (as_floats(data, name).astype(np.float64) for data, name in ((y_true, "y_true"), (y_pred, "y_pred")))
-        axes = range(p.ndim) if self.axis is None else [axis % p.ndim for axis in np.atleast_1d(self.axis).tolist()]
-        summed = tuple(sorted(int(axis) for axis in axes))
+        given = range(p.ndim) if self.axis is None else [axis % p.ndim for axis in np.atleast_1d(self.axis).tolist()]
+        summed = tuple(sorted(int(axis) for axis in given))
         if summed != tuple(range(p.ndim - len(summed), p.ndim)):
             raise NotImplementedError(
                 f"{type(self).__name__}: `axis` must be None or the last axes. Received: axis={self.axis}"

@@ -179,7 +179,7 @@ def resolve(identifier: Any) -> Metric:
     """
     metric = get(identifier)
     if metric is None:
-        raise ValueError("`identifier`: expected a metric, received None.")
+        raise ValueError("Expected a metric, received None.")
     if isinstance(metric, Metric):
         if type(metric) in _REDUCTIONS:
             raise ValueError(

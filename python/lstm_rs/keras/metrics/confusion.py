@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from lstm_rs.keras._checks import flag, named, optional_int, positive_int, real
+from lstm_rs.keras._checks import flag, named, one_of, optional_int, positive_int, real
 from lstm_rs.keras._types import Config
 from lstm_rs.keras.metrics.engine_metric import EngineMetric
 
@@ -28,19 +28,19 @@ class _AtThresholds(EngineMetric):
         self._set_thresholds(thresholds, 0.5)
 
     def _set_thresholds(self, thresholds: _Thresholds, default: float) -> None:
-        given = (
-            thresholds
-            if thresholds is None or isinstance(thresholds, (int, float))
-            else named(list, thresholds=thresholds)
-        )
-        chosen = [default] if given is None else [given] if isinstance(given, (int, float)) else given
         owner = type(self).__name__
-        if given is not None and not all(0 <= real(owner, thresholds=threshold) <= 1 for threshold in chosen):
+        self.init_thresholds: float | list[float] | None = None
+        self.thresholds = [default]
+        if thresholds is None:
+            return
+        single = hasattr(thresholds, "__float__") and np.ndim(thresholds) == 0
+        given = [thresholds] if single else named(list, thresholds=thresholds)
+        self.thresholds = [real(owner, thresholds=threshold) for threshold in given]
+        if not all(0 <= threshold <= 1 for threshold in self.thresholds):
             raise ValueError(f"{owner}: `thresholds` must lie between 0 and 1. Received: {thresholds=}")
-        if not chosen:
+        if not self.thresholds:
             raise ValueError(f"{owner}: `thresholds` is empty. Give a number or a list of numbers.")
-        self.init_thresholds = given
-        self.thresholds = chosen
+        self.init_thresholds = self.thresholds[0] if single else self.thresholds
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
@@ -132,7 +132,7 @@ class _OfClasses(_AtThresholds):
         super().__init__(thresholds, name, dtype)
         if top_k is not None:
             # Of the top k, all are positives where no threshold is given.
-            self._set_thresholds(thresholds, -1e10)
+            self._set_thresholds(self.init_thresholds, -1e10)
         self.top_k = None if top_k is None else positive_int(type(self).__name__, top_k=top_k)
         self.class_id = _class_id(type(self).__name__, class_id)
 
@@ -388,9 +388,9 @@ class AUC(EngineMetric):
             self.num_thresholds = len(self.thresholds) + 2
         if self.num_thresholds < 2:
             raise ValueError(f"AUC: `num_thresholds` must be at least 2. Received: {num_thresholds=}")
-        self.curve = _one_of("curve", curve, ("PR", "ROC", "PRGAIN"), str.upper)
+        self.curve = _spelled(("PR", "ROC", "PRGAIN"), str.upper, curve=curve)
         methods = ("interpolation", "majoring", "minoring")
-        self.summation_method = _one_of("summation_method", summation_method, methods, str.capitalize)
+        self.summation_method = _spelled(methods, str.capitalize, summation_method=summation_method)
         self.multi_label = flag(multi_label=multi_label)
         self.num_labels = None if num_labels is None else positive_int("AUC", num_labels=num_labels)
         self.label_weights = (
@@ -415,12 +415,10 @@ class AUC(EngineMetric):
         return {**super().get_config(), **given}
 
 
-def _one_of(argument: str, value: object, known: tuple[str, ...], other: Callable[[str], str]) -> str:
-    """A name, which may be written in small letters or as the `other` spelling is."""
-    for name in known:
-        if isinstance(value, str) and value in (name.lower(), other(name)):
-            return name
-    raise ValueError(f"AUC: `{argument}` must be one of {', '.join(known)}. Received: {argument}={value!r}")
+def _spelled(known: tuple[str, ...], other: Callable[[str], str], **arguments: object) -> str:
+    """The one argument given, one of these words in small letters or in the `other` spelling."""
+    spellings = {spelling: name for name in known for spelling in (name.lower(), other(name))}
+    return spellings[one_of("AUC", spellings, **arguments)]
 
 
 def _class_id(owner: str, class_id: int | None) -> int | None:

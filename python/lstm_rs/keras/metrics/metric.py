@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import initializers
-from lstm_rs.keras._checks import text, unused_dtype
+from lstm_rs.keras._checks import dtype_name, optional_string
 from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._types import Array
@@ -49,8 +49,8 @@ class Metric(Described):
     _arguments: ClassVar[tuple[str, ...]] = ("name", "dtype")
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
-        self.name = text(type(self).__name__, name=name) or auto_name(type(self).__name__)
-        unused_dtype(type(self).__name__, dtype)
+        self.name = optional_string(type(self).__name__, name=name) or auto_name(type(self).__name__)
+        dtype_name(type(self).__name__, dtype)
         self.dtype = "float32"
 
     @property

@@ -180,14 +180,13 @@ class BatchFeed:
 def samples_a_batch(size: int, batch_size: int | None, steps: int | None) -> int:
     """As given; else `steps` divides the data, or it is 32."""
     if batch_size is None:
-        batch_size = max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
+        return max(math.ceil(size / steps), 1) if steps else _DEFAULT_BATCH
     return positive_int("Model", batch_size=batch_size)
 
 
-def check_steps(steps: Any, argument: str) -> None:
-    """Refuses a number of batches that is none."""
-    if steps is not None and (not isinstance(steps, (int, np.integer)) or steps < 1):
-        raise ValueError(f"`{argument}` must be a positive integer or None. Received: {argument}={steps!r}")
+def checked_steps(steps: Any, argument: str) -> int | None:
+    """A number of batches, or None for all."""
+    return None if steps is None else positive_int("Model", **{argument: steps})
 
 
 def warn_out_of_data() -> None:

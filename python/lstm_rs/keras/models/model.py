@@ -199,7 +199,8 @@ class Model(Trainer):
         if training is None:
             differs = self._calls_train
         else:
-            differs = flag(training=training) and any(layer.differs_in_training for layer in self.layers)
+            training = training if isinstance(training, bool) else flag(training=training)
+            differs = training and any(layer.differs_in_training for layer in self.layers)
         if not differs:
             return self.predict_on_batch(inputs)
         # Moving statistics change.
@@ -329,13 +330,13 @@ class Model(Trainer):
         if index is not None:
             index = integer("get_layer", index=index)
             if not -len(self.layers) <= index < len(self.layers):
-                raise ValueError(f"There is no layer at index {index}, the model has {len(self.layers)} layers.")
+                raise ValueError(f"There is no layer at `index` {index}, the model has {len(self.layers)} layers.")
             return self.layers[index]
         for layer in self.layers:
             if isinstance(name, str) and layer.name == name:
                 return layer
         raise ValueError(
-            f"There is no layer of name={name!r}. Existing layers are: {[layer.name for layer in self.layers]}."
+            f"There is no layer whose `name` is {name!r}. Existing layers are: {[layer.name for layer in self.layers]}."
         )
 
     def summary(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lstm_rs.keras._checks import flag, function, named, positive_int, real
+from lstm_rs.keras._checks import flag, function, is_off, named, positive_int, real
 from lstm_rs.keras._types import Shape
 from lstm_rs.keras.layers.base import Layer
 
@@ -46,9 +46,9 @@ def print_summary(
     import shutil
 
     connections = getattr(model, "connections", None)
-    if positions is None:
-        positions = _POSITIONS if connections is None else _GRAPH_POSITIONS
-    positions = [real("summary", positions=position) for position in named(list, positions=positions)]
+    given = () if positions is None else named(list, positions=positions)
+    usual = _POSITIONS if connections is None else _GRAPH_POSITIONS
+    positions = [real("summary", positions=position) for position in given or usual]
     header: list[tuple[str, JustifyMethod]] = [("Layer (type)", "left"), ("Output Shape", "left"), ("Param #", "right")]
     width = _WIDTH
     if connections is not None:
@@ -58,10 +58,10 @@ def print_summary(
         width += _TRAINABLE_WIDTH
         positions = [0.9 * position for position in positions] + [1.0]
         header.append(("Trainable", "center"))
-    if line_length is not None:
-        width = positive_int("summary", line_length=line_length)
-    else:
+    if is_off(line_length):
         width = min(width, shutil.get_terminal_size().columns - 4)
+    else:
+        width = positive_int("summary", line_length=line_length)
     table = Table(width=width, show_lines=True)
     edge = 0
     if len(positions) != len(header):
@@ -105,8 +105,8 @@ def _selected(layers: list[Layer], layer_range: Sequence[str] | None) -> list[La
     """The layers from the first that fits one pattern to the last that fits the other."""
     if layer_range is None:
         return layers
-    names = [name for name in named(list, layer_range=layer_range) if isinstance(name, str)]
-    if len(names) != 2 or len(layer_range) != 2:
+    names = named(list, layer_range=layer_range)
+    if len(names) != 2 or not all(isinstance(name, str) for name in names):
         raise ValueError(f"`layer_range` must be two names. Received: layer_range={layer_range}")
     first, last = ([i for i, layer in enumerate(layers) if re.match(name, layer.name)] for name in names)
     if not first or not last:

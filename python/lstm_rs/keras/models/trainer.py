@@ -5,6 +5,7 @@ Python decides which rows come next and whom to tell; one call a batch, or one f
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -14,13 +15,13 @@ import numpy as np
 
 from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
-from lstm_rs.keras._checks import dictionary, flag, integer, named, positive_int, real, warn
+from lstm_rs.keras._checks import dictionary, flag, integer, is_off, named, number, positive_int, real, warn
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._types import Array, Config, Logs, Values
 from lstm_rs.keras.callbacks import CallbackList, History
 from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.models.compiled import Compiled, Resolved
-from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, Rows, check_steps, samples_a_batch
+from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, Rows, checked_steps, samples_a_batch
 from lstm_rs.keras.models.own_steps import Steps
 from lstm_rs.keras.models.sources import Source, source_of
 from lstm_rs.keras.models.specs import InputSpec, OutputSpec
@@ -147,7 +148,7 @@ class Trainer:
             NotImplementedError: for a loss of your own without a gradient.
         """
         flag(auto_scale_loss=auto_scale_loss)
-        settings = {
+        settings: dict[str, Any] = {
             "run_eagerly": flag(run_eagerly=run_eagerly),
             "steps_per_execution": positive_int("compile", steps_per_execution=steps_per_execution),
             "jit_compile": flag(jit_compile=jit_compile) and jit_compile is True,
@@ -161,7 +162,7 @@ class Trainer:
         elif previous is None or previous.optimizer is not compiled.optimizer:
             self._state_to_restore = None
         self._let_go()
-        self.run_eagerly, self.jit_compile = flag(run_eagerly=run_eagerly), jit_compile is True
+        self.run_eagerly, self.jit_compile = settings["run_eagerly"], settings["jit_compile"]
         self._compiled = compiled
         self.compiled = True
         self._recompiled()
@@ -193,7 +194,7 @@ class Trainer:
 
     def compile_from_config(self, config: Config) -> None:
         """Compiles with what `get_compile_config` returned."""
-        self.compile(**_compile_arguments(config))
+        self.compile(**_compile_arguments(self.compile, config))
 
     def reset_metrics(self) -> None:
         """Starts the running means of loss and metrics again."""
@@ -256,9 +257,9 @@ class Trainer:
             TypeError: for data that are no numbers.
         """
         self._assert_compiled()
-        _check_verbose(verbose)
+        verbose = _verbosity(verbose)
         epochs, initial_epoch = integer("fit", epochs=epochs), integer("fit", initial_epoch=initial_epoch)
-        validation_split = 0.0 if validation_split is None else real("fit", validation_split=validation_split)
+        validation_split = 0.0 if is_off(validation_split) else real("fit", validation_split=validation_split)
         source = source_of(
             x,
             flag(shuffle=shuffle),
@@ -283,7 +284,7 @@ class Trainer:
                 engine,
                 held_out,
                 batch_size
-                if validation_batch_size is None
+                if is_off(validation_batch_size)
                 else positive_int("fit", validation_batch_size=validation_batch_size),
                 validation_steps,
                 "validation_steps",
@@ -375,8 +376,8 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        _check_verbose(verbose)
-        return_dict = flag(return_dict=return_dict)
+        verbose = _verbosity(verbose)
+        return_dict = return_dict if isinstance(return_dict, bool) else flag(return_dict=return_dict)
         source = source_of(x, y=y, sample_weight=sample_weight)
         engine = self._to_read(x if source is None else self._example(source))
         feed = self._feed(engine, source or self._parts(x, y, sample_weight), batch_size, steps, "steps")
@@ -419,10 +420,10 @@ class Trainer:
         Raises:
             ValueError: for a wrong shape.
         """
-        _check_verbose(verbose)
+        verbose = _verbosity(verbose)
         source = source_of(x)
         engine = self._to_read(x if source is None else self._example(source))
-        check_steps(steps, "steps")
+        steps = checked_steps(steps, "steps")
         feed: ArrayFeed | BatchFeed
         if source is None:
             data = self._only_inputs(x)
@@ -490,7 +491,7 @@ class Trainer:
             ValueError: before `compile`; for arrays of different lengths or wrong shapes.
         """
         self._assert_compiled()
-        return_dict = flag(return_dict=return_dict)
+        return_dict = return_dict if isinstance(return_dict, bool) else flag(return_dict=return_dict)
         engine = self._to_train(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight), class_weight)
         assert self._resolved is not None
@@ -500,7 +501,7 @@ class Trainer:
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics on one batch; arguments and result as `train_on_batch`."""
         self._assert_compiled()
-        return_dict = flag(return_dict=return_dict)
+        return_dict = return_dict if isinstance(return_dict, bool) else flag(return_dict=return_dict)
         engine = self._to_read(x)
         data = self._arrays(engine, self._parts(x, y, sample_weight))
         return self._results(self._steps.test_step(data.x, data.y, data.sample_weight, None, True), return_dict)
@@ -583,7 +584,7 @@ class Trainer:
         order: Callable[[int], Rows] | None = None,
     ) -> Feed:
         """The batches of what was given; at the first data, the engine is compiled for them."""
-        check_steps(steps, argument)
+        steps = checked_steps(steps, argument)
         if not isinstance(given, Source):
             data = self._arrays(engine, given, class_weight)
             return ArrayFeed(data, samples_a_batch(data.size, batch_size, steps), steps, order)
@@ -702,19 +703,25 @@ def _check_frequency(frequency: Any) -> None:
         )
 
 
-def _compile_arguments(config: Config) -> Config:
-    """What `get_compile_config` returned; it must hold arguments of `compile` alone."""
+def _compile_arguments(compile: Callable[..., None], config: Config) -> Config:
+    """What `get_compile_config` returned; it must hold arguments of the model's `compile` alone."""
     config = dictionary("compile_from_config", config=config)
-    known = inspect.signature(Trainer.compile).parameters
+    known = inspect.signature(compile).parameters
     strange = [name for name in config if name not in known]
-    if strange:
+    if strange and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         raise ValueError(f"`config` names {strange}, which are no arguments of `compile`.")
     return config
 
 
-def _check_verbose(verbose: Any) -> None:
-    if not isinstance(verbose, (int, np.integer)) and (not isinstance(verbose, str) or verbose != "auto"):
-        raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
+def _verbosity(verbose: Any) -> int | str:
+    """The argument `verbose`: an integer, of whatever kind of number, or 'auto'."""
+    if isinstance(verbose, int) or (isinstance(verbose, str) and verbose == "auto"):
+        return verbose
+    with contextlib.suppress(OverflowError, ValueError):
+        given = int(number("Model", verbose=verbose))
+        if given == verbose:
+            return given
+    raise ValueError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

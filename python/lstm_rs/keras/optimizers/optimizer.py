@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypedDict, TypeVar
 import numpy as np
 
 from lstm_rs._engine import Engine
-from lstm_rs.keras._checks import flag, optional_int, real, text
+from lstm_rs.keras._checks import flag, is_built_in, optional_int, optional_string, real
 from lstm_rs.keras._names import auto_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Config
@@ -21,6 +21,9 @@ Rate = float | LearningRateSchedule | Callable[[], float]
 """A learning rate: a number, a schedule of the step, or a function that is asked at every step."""
 
 T = TypeVar("T", bound="Optimizer")
+
+# Where Keras' optimizers have their arithmetic.
+_RULES = ("update_step", "apply", "apply_gradients", "build")
 
 
 class Shared(TypedDict, total=False):
@@ -97,9 +100,17 @@ class Optimizer(Described):
     _arguments: ClassVar[tuple[str, ...]] = ("learning_rate", *Shared.__annotations__)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Fills `**shared` in: the rule's arguments and the shared ones are signature and configuration."""
+        """Fills `**shared` in: the rule's arguments and the shared ones are signature and configuration.
+
+        A class of the user's has the configuration of the one it derives from, as in Keras.
+        """
         super().__init_subclass__(**kwargs)
-        _, *own, _ = inspect.signature(cls.__init__).parameters.values()
+        _, *own = inspect.signature(cls.__init__).parameters.values()
+        if not is_built_in(cls):
+            if "__init__" in vars(cls):
+                cls.__signature__ = inspect.Signature(own)
+            return
+        own.pop()
         names = {parameter.name for parameter in own}
         shared = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -125,6 +136,9 @@ class Optimizer(Described):
         **kwargs: Any,
     ) -> None:
         cls = type(self).__name__
+        written = next((name for name in _RULES if hasattr(self, name)), None)
+        if written is not None:
+            raise NotImplementedError(f"{cls}: the engine cannot run a rule written in Python, such as `{written}`.")
         if kwargs:
             raise ValueError(f"{cls}: argument(s) not recognized: {kwargs}")
         steps = optional_int(cls, gradient_accumulation_steps=gradient_accumulation_steps)
@@ -166,7 +180,7 @@ class Optimizer(Described):
         self.ema_overwrite_frequency = frequency
         self.loss_scale_factor = None if loss_scale_factor is None else real(cls, loss_scale_factor=loss_scale_factor)
         self.gradient_accumulation_steps = steps
-        self.name = text(cls, name=name) or auto_name(cls)
+        self.name = optional_string(cls, name=name) or auto_name(cls)
 
     def _checked_rate(self, value: Any) -> float:
         # The engine holds it in float32; what is read is what is used.
@@ -252,7 +266,9 @@ class Optimizer(Described):
         ]
         if found:
             config["exclude_from_weight_decay"] = found
-        return {"class_name": type(self).__name__, "config": config}
+        # Of a class of the user's, the one that has its rule.
+        rule = next(cls for cls in type(self).__mro__ if is_built_in(cls))
+        return {"class_name": rule.__name__, "config": config}
 
     def _config(self, rate: Any) -> Config:
         """The constructor arguments, ready for JSON, with this learning rate."""

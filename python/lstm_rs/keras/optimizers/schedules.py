@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from lstm_rs.keras import _serialization
-from lstm_rs.keras._checks import absent, dictionary, flag, named, real, string, text
+from lstm_rs.keras._checks import absent, dictionary, flag, named, optional_string, real, string
 from lstm_rs.keras._serialization import Described
 from lstm_rs.keras._signatures import with_name
 from lstm_rs.keras._types import Config
@@ -87,7 +87,7 @@ class _DecayByRate(LearningRateSchedule):
         self._numbers(initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
         self._positive(decay_steps=decay_steps)
         self.staircase = flag(staircase=staircase)
-        self.name = text(type(self).__name__, name=name) or type(self).__name__
+        self.name = optional_string(type(self).__name__, name=name) or type(self).__name__
 
     def _part(self, step: int) -> Any:
         """How often `decay_steps` have passed."""

@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_rs.keras._checks import integer, named, number, positive_int
+from lstm_rs.keras._checks import integer, is_off, named, number, positive_int
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64]:
     """Class numbers as one-hot rows.
 
     Args:
-        x: Integers in [0, num_classes), of any shape; a last axis of size 1 is dropped.
-        num_classes: The length of a row. Default: the largest number plus 1.
+        x: Integers below `num_classes`, of any shape; a last axis of size 1 is dropped. Negative ones count from the
+            end, as in Keras: -1 is the last class.
+        num_classes: The length of a row. Default, also for 0: the largest number plus 1.
 
     Returns:
         The shape of `x` with `num_classes` at the end, float64 as in Keras.
 
     Raises:
-        IndexError: for a number that is not below `num_classes`.
+        IndexError: for a number that is no class, from either end.
 
     >>> import lstm_rs as tf
     >>> tf.keras.utils.to_categorical([0, 2]).tolist()
@@ -31,9 +32,9 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     flat = labels.reshape(-1)
-    classes = int(flat.max()) + 1 if num_classes is None else positive_int("to_categorical", num_classes=num_classes)
-    if ((flat < 0) | (flat >= classes)).any():
-        raise IndexError(f"to_categorical: `x` must hold numbers in [0, {classes}). Received: x={x!r}")
+    classes = int(flat.max()) + 1 if is_off(num_classes) else positive_int("to_categorical", num_classes=num_classes)
+    if ((flat < -classes) | (flat >= classes)).any():
+        raise IndexError(f"to_categorical: `x` must hold numbers in [{-classes}, {classes}). Received: x={x!r}")
     one_hot = np.zeros((flat.size, classes))
     one_hot[np.arange(flat.size), flat] = 1
     return one_hot.reshape(*labels.shape, classes)
