@@ -23,6 +23,7 @@ import numpy as np
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS)] if str(TESTS) not in sys.path else []
 
+# Their import fills TRIALS.
 from conformance import of_layers, of_models, of_training, of_values  # noqa: E402, F401
 from conformance.signatures import Signature, signatures  # noqa: E402
 from conformance.trial import TRIALS, Together, arguments, undisturbed  # noqa: E402

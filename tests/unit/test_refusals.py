@@ -8,10 +8,10 @@ from typing import Any
 import lstm_rs as tf
 import numpy as np
 import pytest
+from small import X, Y, fit, model
 
 keras = tf.keras
 layers = keras.layers
-X, Y = np.ones((4, 5, 3), np.float32), np.ones((4, 2), np.float32)
 STATE = np.zeros((4, 2), np.float32)
 SOMETHING = object()
 HUGE = 10**30
@@ -97,18 +97,6 @@ def test_layers(call: Any, argument: str, values: tuple[Any, ...]) -> None:
     """When they are made or called."""
     for value in values:
         refused(call, argument, value)
-
-
-def model(**compiled: Any) -> Any:
-    """A small model that is compiled."""
-    made = keras.Sequential([keras.Input((5, 3)), layers.LSTM(2)])
-    made.compile(**{"loss": "mse", "optimizer": "sgd", **compiled})
-    return made
-
-
-def fit(**given: Any) -> Any:
-    """A training of it."""
-    return model().fit(X, Y, **{"verbose": 0, **given})
 
 
 @pytest.mark.parametrize(

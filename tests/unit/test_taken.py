@@ -9,6 +9,7 @@ from typing import Any
 import lstm_rs as tf
 import numpy as np
 import pytest
+from small import X, Y, fit, model
 
 keras = tf.keras
 callbacks, layers, losses, metrics, optimizers = (
@@ -18,24 +19,11 @@ callbacks, layers, losses, metrics, optimizers = (
     keras.metrics,
     keras.optimizers,
 )
-X, Y = np.ones((4, 5, 3), np.float32), np.ones((4, 2), np.float32)
 ROWS = np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, 2.0, 5.0]])
 NUMBERS = (1, 1.0, True, np.int64(1), np.float32(1), np.bool_(True), np.array(1), Fraction(1))
 FLAGS = (True, 0, np.bool_(True), np.bool_(False))
 FLOAT32 = (None, "float32", np.float32, np.dtype("float32"), float, {"config": {"name": "float32"}})
 ZEROS = (None, False, 0, np.int64(0), np.bool_(False))
-
-
-def model(**compiled: Any) -> Any:
-    """A small model that is compiled."""
-    made = keras.Sequential([keras.Input((5, 3)), layers.LSTM(2)])
-    made.compile(**{"loss": "mse", "optimizer": "sgd", **compiled})
-    return made
-
-
-def fit(**given: Any) -> Any:
-    """A training of it."""
-    return model().fit(X, Y, **{"verbose": 0, **given})
 
 
 def fit_with(name: str, **given: Any) -> Any:

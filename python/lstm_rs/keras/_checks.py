@@ -106,7 +106,7 @@ def integer(owner: str, **arguments: object) -> int:
 def _index(value: object) -> int | None:
     """An integer that 64 bits hold, of Python or NumPy, but no truth value; None for all else."""
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
+        number = operator.index(value)  # type: ignore[arg-type]  # accepts NumPy integers, refuses floats and strings
     except TypeError:
         return None
     return None if isinstance(value, bool) or not -(2**63) <= number < 2**64 else number
@@ -136,7 +136,9 @@ def number(owner: str, **arguments: object) -> float:
     """The one argument given, a number of whatever kind, as it is: infinity counts, NaN does not."""
     ((name, value),) = arguments.items()
     try:
-        if isinstance(value, (str, bytes)) or np.ndim(value) or math.isnan(float(value)):  # type: ignore[arg-type]
+        if isinstance(value, (str, bytes)) or np.ndim(value):  # type: ignore[arg-type]  # anything
+            raise ValueError
+        if math.isnan(float(value)):  # type: ignore[arg-type]  # anything with __float__
             raise ValueError
     except OverflowError:
         pass  # an integer beyond all floats

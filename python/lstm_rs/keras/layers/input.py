@@ -119,6 +119,7 @@ def standard_shape(**arguments: object) -> Shape:
     """The one argument given, a shape, as a tuple of positive ints and Nones."""
     ((name, shape),) = arguments.items()
     try:
+        # Whatever is no iterable of integers is a TypeError of these very calls.
         sizes = tuple(None if size is None else operator.index(size) for size in shape)  # type: ignore[attr-defined]
     except TypeError as error:
         raise ValueError(f"`{name}` must be a tuple of integers and Nones. Received: {name}={shape!r}") from error
