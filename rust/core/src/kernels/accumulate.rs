@@ -13,7 +13,7 @@ pub(super) const PANEL_VECTORS: usize = 4;
 const PREFETCH: usize = 8;
 
 /// Floats in a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// Cache lines that are needed once a tile is summed or later. They are asked for between the blocks of its sums, some at a
 /// time: all at once they would take the core's line buffers from the sums' own loads.

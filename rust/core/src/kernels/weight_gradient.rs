@@ -8,7 +8,9 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::accumulate::{Ahead, LeftColumns, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_blocks, with_rows};
+use super::accumulate::{
+    Ahead, LINE, LeftColumns, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_blocks, with_rows,
+};
 use super::buffer::AlignedBuffer;
 use super::rows::Rows;
 use super::shared::Shared;
@@ -30,9 +32,6 @@ const ASKED_ROWS: usize = 8;
 
 /// What each row of `dZ` is multiplied by to give the bias' gradient.
 static ONE: f32 = 1.0;
-
-/// Floats in a cache line.
-const LINE: usize = 16;
 
 /// The gradients of up to two weights and a bias that all acted on the same rows.
 pub struct WeightGradient<'a> {
