@@ -201,6 +201,7 @@ def test_models(call: Any, argument: str, values: tuple[Any, ...]) -> None:
         ("LambdaCallback", {}, "on_test_end", (3,)),
         ("LearningRateScheduler", {}, "schedule", (None, 0.1)),
         ("TensorBoard", {}, "log_dir", (None, 3)),
+        ("TensorBoard", {}, "profile_batch", (None,)),
         ("TensorBoard", {}, "update_freq", ("nonsense", 0)),
     ],
 )

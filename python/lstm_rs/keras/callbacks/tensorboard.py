@@ -30,7 +30,7 @@ class TensorBoard(Callback):
 
     Raises:
         ImportError: at the beginning of a training, without the package `tensorboard`.
-        ValueError: for another frequency.
+        ValueError: for another frequency, or None as `profile_batch`.
 
     >>> import lstm_rs as tf
     >>> board = tf.keras.callbacks.TensorBoard("logs/first")
@@ -51,6 +51,8 @@ class TensorBoard(Callback):
         embeddings_metadata: Any = None,
     ) -> None:
         super().__init__()
+        if profile_batch is None:
+            raise ValueError("TensorBoard: `profile_batch` must be a number of a batch. Received: profile_batch=None")
         not_yet(
             "TensorBoard",
             histogram_freq=histogram_freq,
