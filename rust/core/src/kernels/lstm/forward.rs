@@ -303,13 +303,13 @@ impl ForwardMember<'_> {
         scratch: &mut [Scratch; 2],
     ) {
         let ranks = self.member.among(self.pass.order.active(step));
+        let usual = self.pass.activations.is_standard() && (panel + 1) * S::LANES <= self.pass.units;
         for (block, count) in row_blocks::<S>(ranks.len()) {
             let coming = share(coming, block..block + count, ranks.len());
             let tile = Tile { step, panel, rank: ranks.start + block, ahead };
             with_rows!(S, count, MR => {
                 self.sums::<S, MR>(simd, tile, coming, scratch);
-                // The usual cell's functions are compiled in, so that they overlap.
-                if self.pass.activations.is_standard() {
+                if usual {
                     self.cells::<S, MR, true>(simd, tile, scratch);
                 } else {
                     self.cells::<S, MR, false>(simd, tile, scratch);
@@ -358,105 +358,94 @@ impl ForwardMember<'_> {
         }
     }
 
-    /// The cell's update of a tile of `MR` ranks, from the scratches.
+    /// The cell's update of a tile of `MR` ranks, from the scratches. `USUAL` says that the activations are the standard ones
+    /// and the units fill the panel, which is compiled in.
     ///
     /// `tanh c` waits for everything before it, so it is taken of all ranks together at the end.
     #[inline(always)]
-    fn cells<S: Simd, const MR: usize, const STANDARD: bool>(&self, simd: S, tile: Tile, scratch: &mut [Scratch; 2]) {
-        let Tile { step, panel, rank, .. } = tile;
+    fn cells<S: Simd, const MR: usize, const USUAL: bool>(&self, simd: S, tile: Tile, scratch: &mut [Scratch; 2]) {
+        let pass = self.pass;
+        let Tile { step, panel, rank, ahead } = tile;
+        let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
+        let first = panel * S::LANES;
+        let count = if USUAL { S::LANES } else { S::LANES.min(units - first) };
+        let row = order.step(step).start + rank;
+        let after = (order.state(step + 1, training) + rank) * units + first;
         let [of_x, of_h] = scratch;
         let mut c = [simd.splat(0.0); MR];
-        for (r, c) in c.iter_mut().enumerate() {
-            *c = self.gates::<S, STANDARD>(simd, tile, (of_x, of_h, r));
+        // SAFETY: as in `sums`, which filled the scratches; `first + count <= units`. What is written belongs to this
+        // member's ranks and panels. A step's ranks are adjacent wherever this member keeps them.
+        unsafe {
+            let c_before = pass.c.at((order.state(step, training) + rank) * units + first);
+            let c_after = pass.c.at(after);
+            let mut z = [std::ptr::null(); MR];
+            for (r, z) in z.iter_mut().enumerate() {
+                match &pass.z {
+                    Z::Nowhere => {}
+                    Z::Given(rows) => *z = rows.at(row + r).add(first),
+                    Z::Whole(_) | Z::Ahead(..) => *z = self.z(step, rank + r, ahead).add(first),
+                }
+            }
+            for (r, c) in c.iter_mut().enumerate() {
+                let mut sums = match (&pass.z, &pass.projection) {
+                    (Z::Nowhere, Some(projection)) => [
+                        projection.z(simd, panel, r, 0, of_x),
+                        projection.z(simd, panel, r, 1, of_x),
+                        projection.z(simd, panel, r, 2, of_x),
+                        projection.z(simd, panel, r, 3, of_x),
+                    ],
+                    (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
+                    _ => gates_of(simd, z[r], units, 0, count),
+                };
+                for (gate, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.add(*sum, of_h.vector::<S, PANEL_VECTORS>(simd, r, gate));
+                }
+                let [i, f, g, o] = if USUAL || pass.activations.is_standard() {
+                    activation::gates(simd, sums)
+                } else {
+                    let Activations { cell, gate } = pass.activations;
+                    let [i, f, g, o] = sums;
+                    [gate.apply(simd, i), gate.apply(simd, f), cell.apply(simd, g), gate.apply(simd, o)]
+                };
+                if let Some(gates) = pass.gates {
+                    let at = gates.at((row + r) * 4 * units + first);
+                    for (n, value) in [i, f, g, o].into_iter().enumerate() {
+                        store(simd, value, at.add(n * units), count);
+                    }
+                }
+                of_h.replace::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1, o);
+                *c = simd.mul_add(f, load(simd, c_before.add(r * units), count), simd.mul(i, g));
+                store(simd, *c, c_after.add(r * units), count);
+            }
         }
-        let shown = if STANDARD {
+        let shown = if USUAL || pass.activations.is_standard() {
             activation::tanhs(simd, c)
         } else {
             for c in &mut c {
-                *c = self.pass.activations.cell.apply(simd, *c);
+                *c = pass.activations.cell.apply(simd, *c);
             }
             c
         };
+        // Ranks from here on end with this step.
+        let going_on = order.active(step + 1);
         for (r, &shown) in shown.iter().enumerate() {
-            // SAFETY: `gates` left o in the scratch, in the place of its sum.
-            let o = unsafe { of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1) };
-            self.show(simd, step, panel, rank + r, simd.mul(o, shown));
-        }
-    }
-
-    /// The gates of a tile's rank `r` from that row of the scratches; leaves o there and returns `c`.
-    #[inline(always)]
-    fn gates<S: Simd, const STANDARD: bool>(
-        &self,
-        simd: S,
-        tile: Tile,
-        (of_x, of_h, r): (&Scratch, &mut Scratch, usize),
-    ) -> S::V {
-        let pass = self.pass;
-        let Tile { step, panel, rank, ahead } = Tile { rank: tile.rank + r, ..tile };
-        let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
-        let first = panel * S::LANES;
-        let count = S::LANES.min(units - first);
-        let row = order.step(step).start + rank;
-        let before = (order.state(step, training) + rank) * units + first;
-        let after = (order.state(step + 1, training) + rank) * units + first;
-        let Activations { cell, gate } = pass.activations;
-        // SAFETY: as in `sums`, which filled row `r` of the scratches; `first + count <= units`. What is written belongs to
-        // this member's ranks and panels.
-        unsafe {
-            let mut z: [S::V; PANEL_VECTORS] = match (&pass.z, &pass.projection) {
-                (Z::Nowhere, Some(projection)) => [
-                    projection.z(simd, panel, r, 0, of_x),
-                    projection.z(simd, panel, r, 1, of_x),
-                    projection.z(simd, panel, r, 2, of_x),
-                    projection.z(simd, panel, r, 3, of_x),
-                ],
-                (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
-                (Z::Given(rows), _) => gates_of(simd, rows.at(row), units, first, count),
-                (Z::Whole(_) | Z::Ahead(..), _) => gates_of(simd, self.z(step, rank, ahead), units, first, count),
-            };
-            for (gate, z) in z.iter_mut().enumerate() {
-                *z = simd.add(*z, of_h.vector::<S, PANEL_VECTORS>(simd, r, gate));
-            }
-            let [i, f, g, o] = if STANDARD {
-                activation::gates(simd, z)
-            } else {
-                [gate.apply(simd, z[0]), gate.apply(simd, z[1]), cell.apply(simd, z[2]), gate.apply(simd, z[3])]
-            };
-            if let Some(gates) = pass.gates {
-                let at = gates.at(row * 4 * units + first);
-                for (n, value) in [i, f, g, o].into_iter().enumerate() {
-                    store(simd, value, at.add(n * units), count);
+            // SAFETY: as above; o stands in the scratch, in the place of its sum.
+            unsafe {
+                let h = simd.mul(of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1), shown);
+                let carried = match pass.dropout {
+                    Some(dropout) => {
+                        simd.mul(h, load(simd, dropout.as_ptr().add((rank + r) * units + first), count))
+                    }
+                    None => h,
+                };
+                store(simd, carried, pass.h.at(after + r * units), count);
+                if let Some(output) = &pass.output {
+                    store(simd, h, output.at(order.outputs()[row + r] as usize).add(first), count);
                 }
-            }
-            of_h.replace::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1, o);
-            let c = simd.mul_add(f, load(simd, pass.c.at(before), count), simd.mul(i, g));
-            store(simd, c, pass.c.at(after), count);
-            c
-        }
-    }
-
-    /// Writes `h` of one rank wherever it goes.
-    #[inline(always)]
-    fn show<S: Simd>(&self, simd: S, step: usize, panel: usize, rank: usize, h: S::V) {
-        let pass = self.pass;
-        let (order, units) = (pass.order, pass.units);
-        let first = panel * S::LANES;
-        let count = S::LANES.min(units - first);
-        let after = (order.state(step + 1, pass.gates.is_some()) + rank) * units + first;
-        // SAFETY: as in `gates`.
-        unsafe {
-            let carried = match pass.dropout {
-                Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add(rank * units + first), count)),
-                None => h,
-            };
-            store(simd, carried, pass.h.at(after), count);
-            if let Some(output) = &pass.output {
-                let place = order.outputs()[order.step(step).start + rank];
-                store(simd, h, output.at(place as usize).add(first), count);
-            }
-            if step + 1 == order.lengths()[rank] {
-                store(simd, h, pass.last.at(order.sequences()[rank] as usize * units + first), count);
+                if rank + r >= going_on {
+                    let last = order.sequences()[rank + r] as usize * units + first;
+                    store(simd, h, pass.last.at(last), count);
+                }
             }
         }
     }
