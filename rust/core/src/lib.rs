@@ -5,8 +5,8 @@
 //! | room | what it holds |
 //! | --- | --- |
 //! | [`simd`] | instruction sets behind one trait, detected once |
-//! | [`kernels`] | slices and sizes in, numbers out |
 //! | [`parallel`] | the threads |
+//! | [`kernels`] | slices and sizes in, numbers out |
 //! | [`layers`] | one file a layer, forward and backward |
 //! | [`network`] | from Keras' description of a model to a plan, and its run |
 //! | [`training`] | losses, metrics, optimizers, the train step |

@@ -4,10 +4,15 @@
 //! the matrix are zeros, so that the inner loop has no edge.
 
 use std::collections::TryReserveError;
+use std::ops::Range;
 
 use super::AlignedBuffer;
-use super::accumulate::PANEL_VECTORS;
-use crate::simd::Isa;
+use super::accumulate::{PANEL_VECTORS, load};
+use crate::parallel;
+use crate::simd::{Isa, Kernel, Simd};
+
+/// What copying a float costs, in floating-point operations.
+const OPERATIONS: usize = 40;
 
 /// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
 const SECOND_LEVEL: usize = 2 << 20;
@@ -35,6 +40,62 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Which columns of the source a panel holds.
+#[derive(Clone, Copy)]
+enum Arrangement {
+    InOrder { columns: usize },
+    ByGates { units: usize },
+}
+
+impl Arrangement {
+    /// Those of vector `v` of a panel.
+    fn columns(self, panel: usize, v: usize, lanes: usize) -> Range<usize> {
+        let (first, rest) = match self {
+            Arrangement::InOrder { columns } => {
+                let first = (panel * PANEL_VECTORS + v) * lanes;
+                (first, columns - first)
+            }
+            Arrangement::ByGates { units } => (v * units + panel * lanes, units - panel * lanes),
+        };
+        first..first + lanes.min(rest)
+    }
+}
+
+/// Vector `v` of a panel of so many vectors: some columns of the source, zeros behind them.
+struct Fill<'a> {
+    source: Source<'a>,
+    columns: Range<usize>,
+    target: &'a mut [f32],
+    v: usize,
+    vectors: usize,
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Source { values, row_stride, column_stride } = self.source;
+        let Range { start, end } = self.columns;
+        let rows = self.target.len() / (self.vectors * S::LANES);
+        assert!((rows - 1) * row_stride + (end - 1) * column_stride < values.len());
+        for (d, row) in self.target.chunks_exact_mut(self.vectors * S::LANES).enumerate() {
+            let target = &mut row[self.v * S::LANES..][..S::LANES];
+            // SAFETY: the assertion says that the last element of the last row is there; the target holds a vector.
+            unsafe {
+                let from = values.as_ptr().add(d * row_stride + start * column_stride);
+                if column_stride == 1 {
+                    simd.store(load(simd, from, end - start), target.as_mut_ptr());
+                } else {
+                    for (n, value) in target.iter_mut().enumerate() {
+                        *value = if n < end - start { *from.add(n * column_stride) } else { 0.0 };
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A matrix of `depth` rows, packed for one vector length.
 #[derive(Clone, Default)]
 pub struct PackedMatrix {
@@ -51,16 +112,12 @@ impl PackedMatrix {
     ///
     /// # Errors
     /// Where there is no memory for it.
+    ///
+    /// # Panics
+    /// Where the source does not hold such a matrix.
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
-        let lanes = isa.lanes();
-        self.reset(depth, columns, lanes, PANEL_VECTORS)?;
-        for panel in 0..self.panels() {
-            let vectors = self.panel_vectors(panel);
-            for v in 0..vectors {
-                let first = (panel * PANEL_VECTORS + v) * lanes;
-                self.fill(panel, v, vectors, source, first, lanes.min(columns - first));
-            }
-        }
+        self.reset(depth, columns, isa.lanes(), PANEL_VECTORS)?;
+        self.fill(isa, source, Arrangement::InOrder { columns });
         Ok(())
     }
 
@@ -69,6 +126,9 @@ impl PackedMatrix {
     ///
     /// # Errors
     /// Where there is no memory for it.
+    ///
+    /// # Panics
+    /// Where the source does not hold such a matrix.
     pub fn pack_gates<const GATES: usize>(
         &mut self,
         isa: Isa,
@@ -78,14 +138,8 @@ impl PackedMatrix {
     ) -> Result<(), TryReserveError> {
         const { assert!(GATES <= PANEL_VECTORS) };
         let lanes = isa.lanes();
-        let panels = units.div_ceil(lanes);
-        self.reset(depth, panels * GATES * lanes, lanes, GATES)?;
-        for panel in 0..panels {
-            let first = panel * lanes;
-            for gate in 0..GATES {
-                self.fill(panel, gate, GATES, source, gate * units + first, lanes.min(units - first));
-            }
-        }
+        self.reset(depth, units.div_ceil(lanes) * GATES * lanes, lanes, GATES)?;
+        self.fill(isa, source, Arrangement::ByGates { units });
         Ok(())
     }
 
@@ -95,23 +149,19 @@ impl PackedMatrix {
         Ok(())
     }
 
-    /// Writes vector `v` of a panel from `count` source columns on, zeros behind them.
-    fn fill(&mut self, panel: usize, v: usize, vectors: usize, source: Source<'_>, first: usize, count: usize) {
-        let lanes = self.lanes;
-        let start = panel * self.vectors * lanes * self.depth;
-        for d in 0..self.depth {
-            let to = start + (d * vectors + v) * lanes;
-            let target = &mut self.data[to..to + lanes];
-            let from = d * source.row_stride + first * source.column_stride;
-            if source.column_stride == 1 {
-                target[..count].copy_from_slice(&source.values[from..from + count]);
-            } else {
-                for (n, value) in target[..count].iter_mut().enumerate() {
-                    *value = source.values[from + n * source.column_stride];
-                }
-            }
-            target[count..].fill(0.0);
+    /// Copies every panel, shared among the threads.
+    fn fill(&mut self, isa: Isa, source: Source<'_>, arrangement: Arrangement) {
+        if self.data.is_empty() {
+            return;
         }
+        let row = self.lanes * self.depth;
+        let operations = self.data.len() * OPERATIONS;
+        parallel::run(operations, self.data.chunks_mut(self.vectors * row).enumerate(), |(panel, target)| {
+            let vectors = target.len() / row;
+            for v in 0..vectors {
+                isa.dispatch(Fill { source, columns: arrangement.columns(panel, v, isa.lanes()), target, v, vectors });
+            }
+        });
     }
 
     /// Rows.
