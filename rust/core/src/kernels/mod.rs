@@ -24,6 +24,7 @@ pub mod softmax;
 pub mod state;
 pub mod weight_gradient;
 
+pub use accumulate::PANEL_VECTORS;
 pub use buffer::AlignedBuffer;
 pub use members::Pass;
 pub use order::{Direction, Order};

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
 use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::weight_gradient::WeightGradient;
-use crate::kernels::{Columns, Order, Pass, Rows};
+use crate::kernels::{Columns, Order, PANEL_VECTORS, Pass, Rows};
 use crate::parallel::Team;
 use crate::simd::Isa;
 
@@ -112,7 +112,7 @@ impl Cell for Lstm {
         let order = &*order;
         let Sizes { features, units } = self.sizes;
         let lanes = given.isa.lanes();
-        let split = Split::best(threads, order, units, units.div_ceil(lanes), lanes);
+        let split = Split::best(threads, order, units, GATES * units.div_ceil(lanes), lanes);
         let input = if words.is_empty() {
             let values = inputs(given.x, x, x_dropout);
             let projection = self.projection(Rows::picked(values, features, order.inputs()));
@@ -152,8 +152,8 @@ impl Cell for Lstm {
         let RecurrenceCache { order, c, gates, dh, dc, h_dropout, d_output: folded, .. } = cache;
         let order = &*order;
         let units = self.sizes.units;
-        let panels = self.recurrent_transposed.panels();
-        let split = Split::best(threads, order, GATES * units, panels, isa.lanes());
+        let lanes = isa.lanes();
+        let split = Split::best(threads, order, GATES * units, units.div_ceil(lanes), lanes);
         let pass = Backward {
             isa,
             order,
@@ -196,24 +196,30 @@ struct Split {
 }
 
 impl Split {
-    /// The split with the least estimated time, in cycles of a core.
+    /// The split with the least estimated time, in cycles of a core, of a product with weights of `depth` rows and
+    /// `vectors` vectors of columns.
     ///
-    /// A step of a member reads its share of the weights and multiplies it with tiles of its ranks, whichever takes
-    /// longer; members that share ranks wait for each other, and all begin and end together. The figures are of the order that current cores have: only
-    /// their proportions matter, and results do not depend on them.
-    fn best(threads: usize, order: &Order, depth: usize, panels: usize, lanes: usize) -> Split {
+    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds a cycle, but reads the share
+    /// once for every tile of them; what does not stay in the second-level cache comes from the third in addition. Members
+    /// that share ranks wait for each other, and all begin and end together. The figures are of the order that current cores
+    /// have: only their proportions matter, and results do not depend on them.
+    fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
         const REGION: usize = 25_000;
+        const SECOND_LEVEL_BYTES: usize = 40;
+        const THIRD_LEVEL_BYTES: usize = 8;
         let batch = order.batch();
+        let panels = vectors.div_ceil(PANEL_VECTORS);
         let cost = |ranks: usize, columns: usize| {
-            let panels = panels.div_ceil(columns);
-            let tiles = batch.div_ceil(ranks).div_ceil(FULL_TILE);
-            let bytes = panels * depth * 16 * lanes;
-            let bytes_a_cycle = if bytes <= CACHED_WEIGHTS { 40 } else { 8 };
-            let multiply = panels * tiles * depth * 12;
+            let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
+            let bytes = 4 * lanes * vectors * depth;
+            let rows = batch.div_ceil(ranks);
+            let multiply = vectors * depth * rows / 2;
+            let read = rows.div_ceil(FULL_TILE) * bytes / SECOND_LEVEL_BYTES;
+            let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES } else { 0 };
             let meetings = if columns > 1 { MEETING } else { 0 };
             let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
-            multiply.max(bytes / bytes_a_cycle) + meetings + opening
+            multiply.max(read) + fetch + meetings + opening
         };
         let all = (1..=threads.min(batch).max(1)).flat_map(|ranks| {
             let most = (threads / ranks).min(panels).max(1);

@@ -433,9 +433,7 @@ impl ForwardMember<'_> {
             unsafe {
                 let h = simd.mul(of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1), shown);
                 let carried = match pass.dropout {
-                    Some(dropout) => {
-                        simd.mul(h, load(simd, dropout.as_ptr().add((rank + r) * units + first), count))
-                    }
+                    Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add((rank + r) * units + first), count)),
                     None => h,
                 };
                 store(simd, carried, pass.h.at(after + r * units), count);
