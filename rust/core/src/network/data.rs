@@ -1,9 +1,13 @@
 //! Arrays as a caller has them, and the rows of them that a batch takes.
 
+use std::convert::Infallible;
+use std::ops::Range;
+
 use ndarray::{ArrayViewD, Axis};
 
 use crate::error::{Error, Result};
 use crate::layers::{Shape, Tensor, Values};
+use crate::parallel;
 
 /// A borrowed array, its first axis the samples.
 #[derive(Clone)]
@@ -25,7 +29,15 @@ pub enum Rows<'a> {
     Index(&'a [i64]),
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    /// Some of them.
+    fn part(self, range: Range<usize>) -> Rows<'a> {
+        match self {
+            Rows::Range(from, _) => Rows::Range(from + range.start, from + range.end),
+            Rows::Index(rows) => Rows::Index(&rows[range]),
+        }
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         match *self {
@@ -93,7 +105,10 @@ impl Data<'_> {
         sizes.extend_from_slice(&self.sizes()[1..]);
         target.resize(sizes)?;
         match (self, target.values_mut()) {
-            (Data::F32(array), Values::Floats(to)) => copy(array, rows, to, Ok),
+            (Data::F32(array), Values::Floats(to)) => {
+                copy_floats(array, rows, to);
+                Ok(())
+            }
             (Data::I32(array), Values::Floats(to)) => copy(array, rows, to, |x| Ok(x as f32)),
             (Data::I64(array), Values::Floats(to)) => copy(array, rows, to, |x| Ok(x as f32)),
             (Data::I32(array), Values::Ids(to)) => copy(array, rows, to, Ok),
@@ -107,12 +122,27 @@ impl Data<'_> {
     }
 }
 
-fn copy<T: Copy, U>(
+/// What copying a float costs, in floating-point operations.
+const OPERATIONS: usize = 40;
+
+/// By all threads: a batch of long or wide series has megabytes.
+fn copy_floats(array: &ArrayViewD<'_, f32>, rows: Rows<'_>, mut target: &mut [f32]) {
+    let width = target.len().checked_div(rows.len()).unwrap_or(0);
+    let operations = target.len() * OPERATIONS;
+    let parts = parallel::parts(rows.len(), 1, operations);
+    let tasks = parallel::ranges(rows.len(), parts)
+        .map(|range| (rows.part(range.clone()), parallel::take(&mut target, &range, width)));
+    parallel::run(operations, tasks, |(rows, target)| {
+        let Ok(()) = copy(array, rows, target, Ok::<_, Infallible>);
+    });
+}
+
+fn copy<T: Copy, U, E>(
     array: &ArrayViewD<'_, T>,
     rows: Rows<'_>,
     target: &mut [U],
-    convert: impl Fn(T) -> Result<U>,
-) -> Result<()> {
+    convert: impl Fn(T) -> std::result::Result<U, E>,
+) -> std::result::Result<(), E> {
     let width = array.len().checked_div(array.shape()[0]).unwrap_or(0);
     if width == 0 {
         return Ok(());
