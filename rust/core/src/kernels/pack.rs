@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::AlignedBuffer;
 use super::accumulate::{PANEL_VECTORS, load};
+use super::span;
 use crate::parallel;
 use crate::simd::{Isa, Kernel, Simd};
 
@@ -78,7 +79,7 @@ impl Kernel for Fill<'_> {
         let Source { values, row_stride, column_stride } = self.source;
         let Range { start, end } = self.columns;
         let rows = self.target.len() / (self.vectors * S::LANES);
-        assert!((rows - 1) * row_stride + (end - 1) * column_stride < values.len());
+        assert!(values.len() >= span(rows, row_stride, span(end, column_stride, 1)));
         for (d, row) in self.target.chunks_exact_mut(self.vectors * S::LANES).enumerate() {
             let target = &mut row[self.v * S::LANES..][..S::LANES];
             // SAFETY: the assertion says that the last element of the last row is there; the target holds a vector.

@@ -206,8 +206,8 @@ impl Split {
     fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
         const REGION: usize = 25_000;
-        const SECOND_LEVEL_BYTES: usize = 40;
-        const THIRD_LEVEL_BYTES: usize = 8;
+        const SECOND_LEVEL_BYTES_A_CYCLE: usize = 40;
+        const THIRD_LEVEL_BYTES_A_CYCLE: usize = 8;
         let batch = order.batch();
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let cost = |ranks: usize, columns: usize| {
@@ -215,8 +215,8 @@ impl Split {
             let bytes = 4 * lanes * vectors * depth;
             let rows = batch.div_ceil(ranks);
             let multiply = vectors * depth * rows / 2;
-            let read = rows.div_ceil(FULL_TILE) * bytes / SECOND_LEVEL_BYTES;
-            let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES } else { 0 };
+            let read = rows.div_ceil(FULL_TILE) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
+            let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
             let meetings = if columns > 1 { MEETING } else { 0 };
             let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
             multiply.max(read) + fetch + meetings + opening
