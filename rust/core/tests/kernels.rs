@@ -94,8 +94,8 @@ proptest! {
 
 #[test]
 fn packing_the_transpose_is_transposing_first() {
-    for isa in Isa::available() {
-        let (depth, columns) = (19, 37);
+    // The larger is shared among the threads.
+    for (isa, (depth, columns)) in Isa::available().into_iter().flat_map(|isa| [(isa, (19, 37)), (isa, (190, 370))]) {
         let b = Random(5).floats(depth * columns);
         let transposed: Vec<f32> =
             (0..columns).flat_map(|n| (0..depth).map(move |d| (d, n))).map(|(d, n)| b[d * columns + n]).collect();
@@ -104,8 +104,19 @@ fn packing_the_transpose_is_transposing_first() {
         let direct = packed(isa, &b, depth, columns);
         for panel in 0..direct.panels() {
             assert_eq!(matrix.panel(panel), direct.panel(panel));
+            let vectors = direct.panel_vectors(panel);
+            for (i, &packed) in direct.panel(panel).iter().enumerate() {
+                let (d, n) = (i / (vectors * isa.lanes()), panel * 4 * isa.lanes() + i % (vectors * isa.lanes()));
+                assert_eq!(packed, if n < columns { b[d * columns + n] } else { 0.0 });
+            }
         }
     }
+}
+
+#[test]
+#[should_panic]
+fn packing_more_than_there_is_panics() {
+    PackedMatrix::default().pack(Isa::available()[0], Source::row_major(&[0.0; 11], 4), 3, 4).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::simd::Simd;
 
 /// Vectors in a full panel: one for each gate of an LSTM.
-pub const PANEL_VECTORS: usize = 4;
+pub(crate) const PANEL_VECTORS: usize = 4;
 
 /// Rows of `b` between the one in use and the one asked for: some hundred cycles, more than the second-level cache takes.
 const PREFETCH: usize = 8;

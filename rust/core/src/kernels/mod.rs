@@ -24,11 +24,12 @@ pub mod softmax;
 pub mod state;
 pub mod weight_gradient;
 
-pub use accumulate::PANEL_VECTORS;
 pub use buffer::AlignedBuffer;
 pub use members::Pass;
 pub use order::{Direction, Order};
 pub use rows::{Columns, Rows, RowsMut};
+
+pub(crate) use accumulate::PANEL_VECTORS;
 
 /// Floats that `rows` rows of `width`, `stride` apart, reach over.
 ///

@@ -12,9 +12,6 @@ use super::span;
 use crate::parallel;
 use crate::simd::{Isa, Kernel, Simd};
 
-/// What copying a float costs, in floating-point operations.
-const OPERATIONS: usize = 40;
-
 /// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
 const SECOND_LEVEL: usize = 2 << 20;
 
@@ -41,27 +38,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Which columns of the source a panel holds.
-#[derive(Clone, Copy)]
-enum Arrangement {
-    InOrder { columns: usize },
-    ByGates { units: usize },
-}
-
-impl Arrangement {
-    /// Those of vector `v` of a panel.
-    fn columns(self, panel: usize, v: usize, lanes: usize) -> Range<usize> {
-        let (first, rest) = match self {
-            Arrangement::InOrder { columns } => {
-                let first = (panel * PANEL_VECTORS + v) * lanes;
-                (first, columns - first)
-            }
-            Arrangement::ByGates { units } => (v * units + panel * lanes, units - panel * lanes),
-        };
-        first..first + lanes.min(rest)
-    }
-}
-
 /// Vector `v` of a panel of so many vectors: some columns of the source, zeros behind them.
 struct Fill<'a> {
     source: Source<'a>,
@@ -78,11 +54,9 @@ impl Kernel for Fill<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Source { values, row_stride, column_stride } = self.source;
         let Range { start, end } = self.columns;
-        let rows = self.target.len() / (self.vectors * S::LANES);
-        assert!(values.len() >= span(rows, row_stride, span(end, column_stride, 1)));
         for (d, row) in self.target.chunks_exact_mut(self.vectors * S::LANES).enumerate() {
             let target = &mut row[self.v * S::LANES..][..S::LANES];
-            // SAFETY: the assertion says that the last element of the last row is there; the target holds a vector.
+            // SAFETY: `fill` checked that the source holds these columns of every row; the target holds a vector.
             unsafe {
                 let from = values.as_ptr().add(d * row_stride + start * column_stride);
                 if column_stride == 1 {
@@ -117,8 +91,12 @@ impl PackedMatrix {
     /// # Panics
     /// Where the source does not hold such a matrix.
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
-        self.reset(depth, columns, isa.lanes(), PANEL_VECTORS)?;
-        self.fill(isa, source, Arrangement::InOrder { columns });
+        let lanes = isa.lanes();
+        self.reset(depth, columns, lanes, PANEL_VECTORS)?;
+        self.fill(isa, source, columns, |panel, v| {
+            let first = (panel * PANEL_VECTORS + v) * lanes;
+            first..columns.min(first + lanes)
+        });
         Ok(())
     }
 
@@ -140,7 +118,10 @@ impl PackedMatrix {
         const { assert!(GATES <= PANEL_VECTORS) };
         let lanes = isa.lanes();
         self.reset(depth, units.div_ceil(lanes) * GATES * lanes, lanes, GATES)?;
-        self.fill(isa, source, Arrangement::ByGates { units });
+        self.fill(isa, source, GATES * units, |panel, gate| {
+            let first = panel * lanes;
+            gate * units + first..gate * units + units.min(first + lanes)
+        });
         Ok(())
     }
 
@@ -150,17 +131,24 @@ impl PackedMatrix {
         Ok(())
     }
 
-    /// Copies every panel, shared among the threads.
-    fn fill(&mut self, isa: Isa, source: Source<'_>, arrangement: Arrangement) {
+    /// Copies every panel, shared among the threads: its vector `v` the `columns(panel, v)` of a source with so many.
+    fn fill(
+        &mut self,
+        isa: Isa,
+        source: Source<'_>,
+        width: usize,
+        columns: impl Fn(usize, usize) -> Range<usize> + Sync,
+    ) {
         if self.data.is_empty() {
             return;
         }
-        let row = self.lanes * self.depth;
-        let operations = self.data.len() * OPERATIONS;
-        parallel::run(operations, self.data.chunks_mut(self.vectors * row).enumerate(), |(panel, target)| {
-            let vectors = target.len() / row;
+        assert!(source.values.len() >= span(self.depth, source.row_stride, span(width, source.column_stride, 1)));
+        let vector = self.lanes * self.depth;
+        let operations = self.data.len() * parallel::COPY_OPERATIONS;
+        parallel::run(operations, self.data.chunks_mut(self.vectors * vector).enumerate(), |(panel, target)| {
+            let vectors = target.len() / vector;
             for v in 0..vectors {
-                isa.dispatch(Fill { source, columns: arrangement.columns(panel, v, isa.lanes()), target, v, vectors });
+                isa.dispatch(Fill { source, columns: columns(panel, v), target, v, vectors });
             }
         });
     }

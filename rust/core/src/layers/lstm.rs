@@ -199,10 +199,11 @@ impl Split {
     /// The split with the least estimated time, in cycles of a core, of a product with weights of `depth` rows and
     /// `vectors` vectors of columns.
     ///
-    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds a cycle, but reads the share
-    /// once for every tile of them; what does not stay in the second-level cache comes from the third in addition. Members
-    /// that share ranks wait for each other, and all begin and end together. The figures are of the order that current cores
-    /// have: only their proportions matter, and results do not depend on them.
+    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, and reads
+    /// the share for every tile of them, whichever takes longer; a share that does not stay in the second-level cache comes
+    /// from the third once a step in addition. Members that share ranks wait for each other, and all begin and end together.
+    /// The figures are of the order that current cores have: only their proportions matter, and results do not depend on
+    /// them.
     fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
         const REGION: usize = 25_000;
@@ -227,5 +228,29 @@ impl Split {
         });
         let (ranks, columns) = all.min_by_key(|&(ranks, columns)| cost(ranks, columns)).unwrap_or((1, 1));
         Split { ranks, columns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Direction;
+
+    fn split(threads: usize, batch: usize, units: usize) -> (usize, usize) {
+        let mut order = Order::default();
+        order.set(batch, 50, None, Direction::Forwards);
+        let Split { ranks, columns } = Split::best(threads, &order, GATES * units, units.div_ceil(16), 16);
+        (ranks, columns)
+    }
+
+    #[test]
+    fn odd_batches_are_not_made_to_meet() {
+        assert_eq!(split(2, 37, 100), (2, 1));
+    }
+
+    #[test]
+    fn one_sequence_and_weights_that_fit_no_cache_are_cut_by_columns() {
+        assert_eq!(split(2, 1, 128), (1, 2));
+        assert_eq!(split(2, 64, 1024), (1, 2));
     }
 }

@@ -122,13 +122,10 @@ impl Data<'_> {
     }
 }
 
-/// What copying a float costs, in floating-point operations.
-const OPERATIONS: usize = 40;
-
-/// By all threads: a batch of long or wide series has megabytes.
+/// Copies rows of floats, shared among the threads: a batch of long or wide series has megabytes.
 fn copy_floats(array: &ArrayViewD<'_, f32>, rows: Rows<'_>, mut target: &mut [f32]) {
     let width = target.len().checked_div(rows.len()).unwrap_or(0);
-    let operations = target.len() * OPERATIONS;
+    let operations = target.len() * parallel::COPY_OPERATIONS;
     let parts = parallel::parts(rows.len(), 1, operations);
     let tasks = parallel::ranges(rows.len(), parts)
         .map(|range| (rows.part(range.clone()), parallel::take(&mut target, &range, width)));
@@ -163,4 +160,26 @@ fn copy<T: Copy, U, E>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array;
+
+    use super::*;
+    use crate::layers::Kind;
+
+    #[test]
+    fn batches_large_enough_to_share_hold_the_rows_asked_for() {
+        let (samples, width) = (50, 900);
+        let x = Array::from_shape_fn((samples, width), |(i, j)| (i * width + j) as f32).into_dyn();
+        let index: Vec<i64> = (0..37).map(|i| (i * 13) % samples as i64).collect();
+        for rows in [Rows::Range(4, 41), Rows::Index(&index)] {
+            let mut target = Tensor::new(Kind::Floats);
+            Data::F32(x.view()).gather("x", rows, &mut target, &mut Vec::new()).unwrap();
+            let expected: Vec<f32> =
+                rows.iter().flat_map(|i| (0..width).map(move |j| (i * width + j) as f32)).collect();
+            assert_eq!(target.floats(), expected);
+        }
+    }
 }

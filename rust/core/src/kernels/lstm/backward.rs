@@ -289,7 +289,7 @@ impl BackwardMember<'_> {
                 false => pass.activations,
             };
             let gates = pass.gates.at(row * 4 * units + first);
-            let [i, f, g, o] = gates_of(simd, gates, units, 0, count);
+            let [i, f, g, o] = gates_of(simd, gates, units, count);
             let before = pass.c.as_ptr().add((order.state(step, true) + rank) * units + first);
             let c_before = load(simd, before, count);
             let d_shown = simd.mul(dh, o);

@@ -371,13 +371,15 @@ impl ForwardMember<'_> {
         let count = if USUAL { S::LANES } else { S::LANES.min(units - first) };
         let row = order.step(step).start + rank;
         let after = (order.state(step + 1, training) + rank) * units + first;
+        let standard = USUAL || pass.activations.is_standard();
         let [of_x, of_h] = scratch;
         let mut c = [simd.splat(0.0); MR];
         // SAFETY: as in `sums`, which filled the scratches; `first + count <= units`. What is written belongs to this
-        // member's ranks and panels. A step's ranks are adjacent wherever this member keeps them.
+        // member's ranks and panels. The rows and states of a step's ranks are adjacent.
         unsafe {
             let c_before = pass.c.at((order.state(step, training) + rank) * units + first);
             let c_after = pass.c.at(after);
+            // Before the loop that stores, which would have the compiler look them up anew for each rank.
             let mut z = [std::ptr::null(); MR];
             for (r, z) in z.iter_mut().enumerate() {
                 match &pass.z {
@@ -395,12 +397,12 @@ impl ForwardMember<'_> {
                         projection.z(simd, panel, r, 3, of_x),
                     ],
                     (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
-                    _ => gates_of(simd, z[r], units, 0, count),
+                    _ => gates_of(simd, z[r], units, count),
                 };
                 for (gate, sum) in sums.iter_mut().enumerate() {
                     *sum = simd.add(*sum, of_h.vector::<S, PANEL_VECTORS>(simd, r, gate));
                 }
-                let [i, f, g, o] = if USUAL || pass.activations.is_standard() {
+                let [i, f, g, o] = if standard {
                     activation::gates(simd, sums)
                 } else {
                     let Activations { cell, gate } = pass.activations;
@@ -418,7 +420,7 @@ impl ForwardMember<'_> {
                 store(simd, *c, c_after.add(r * units), count);
             }
         }
-        let shown = if USUAL || pass.activations.is_standard() {
+        let shown = if standard {
             activation::tanhs(simd, c)
         } else {
             for c in &mut c {
@@ -426,7 +428,7 @@ impl ForwardMember<'_> {
             }
             c
         };
-        // Ranks from here on end with this step.
+        // The ranks before this one go on, the others end with this step.
         let going_on = order.active(step + 1);
         for (r, &shown) in shown.iter().enumerate() {
             // SAFETY: as above; o stands in the scratch, in the place of its sum.

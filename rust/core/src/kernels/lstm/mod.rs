@@ -67,26 +67,19 @@ fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
     assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, padded));
 }
 
-/// The gates of units `first .. first + count` in a row of `4 units`.
+/// The gates of `count` units, from that of the first one's i on in a row of `4 units`.
 ///
 /// # Safety
-/// The row must be readable, `first + count <= units`.
+/// The row must be readable, and hold so many units from there on.
 #[inline(always)]
-unsafe fn gates_of<S: Simd>(
-    simd: S,
-    row: *const f32,
-    units: usize,
-    first: usize,
-    count: usize,
-) -> [S::V; PANEL_VECTORS] {
+unsafe fn gates_of<S: Simd>(simd: S, first: *const f32, units: usize, count: usize) -> [S::V; PANEL_VECTORS] {
     // SAFETY: the caller's promise.
     unsafe {
-        let row = row.add(first);
         [
-            load(simd, row, count),
-            load(simd, row.add(units), count),
-            load(simd, row.add(2 * units), count),
-            load(simd, row.add(3 * units), count),
+            load(simd, first, count),
+            load(simd, first.add(units), count),
+            load(simd, first.add(2 * units), count),
+            load(simd, first.add(3 * units), count),
         ]
     }
 }
