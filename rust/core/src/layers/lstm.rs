@@ -236,21 +236,23 @@ mod tests {
     use super::*;
     use crate::kernels::Direction;
 
-    fn split(threads: usize, batch: usize, units: usize) -> (usize, usize) {
+    /// Ranks and columns for weights of `depth` rows and so many vectors of 16 columns, on two threads.
+    fn split(batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
         let mut order = Order::default();
         order.set(batch, 50, None, Direction::Forwards);
-        let Split { ranks, columns } = Split::best(threads, &order, GATES * units, units.div_ceil(16), 16);
+        let Split { ranks, columns } = Split::best(2, &order, depth, vectors, 16);
         (ranks, columns)
     }
 
     #[test]
-    fn odd_batches_are_not_made_to_meet() {
-        assert_eq!(split(2, 37, 100), (2, 1));
+    fn batches_that_are_no_whole_tiles_are_not_made_to_meet() {
+        assert_eq!(split(64, 64, 16), (2, 1));
+        assert_eq!(split(37, 400, 7), (2, 1));
     }
 
     #[test]
     fn one_sequence_and_weights_that_fit_no_cache_are_cut_by_columns() {
-        assert_eq!(split(2, 1, 128), (1, 2));
-        assert_eq!(split(2, 64, 1024), (1, 2));
+        assert_eq!(split(1, 128, 32), (1, 2));
+        assert_eq!(split(64, 1024, 256), (1, 2));
     }
 }
