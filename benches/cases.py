@@ -65,7 +65,19 @@ def _stream() -> list[Case]:
 
 CASES = [*_train(), *_infer(), *_stream()]
 
+_H256 = Case("train", Model("h256", "D256, LSTM 256, Dense 10", 128, 100, 256, 256, outputs=10), 4)
+"""Of many rows, so that many threads share them."""
+
 
 def find(kind: str, name: str) -> Case:
     """The case of this kind and name."""
-    return next(case for case in CASES if (case.kind, case.name) == (kind, name))
+    return next(case for case in (*CASES, _H256) if (case.kind, case.name) == (kind, name))
+
+
+SCALED = [
+    _H256,
+    *(find("train", name) for name in ("char-lm", "h1024", "seed")),
+    *(find("infer", f"layer-{size}") for size in ("128x100x256x256", "64x100x512x512", "64x50x1024x1024")),
+    *(find("infer", name) for name in ("char-lm", "seed-b256")),
+]
+"""What many cores are worth having for."""
