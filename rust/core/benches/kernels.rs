@@ -10,7 +10,8 @@ use lstm_core::kernels::matmul::{Initial, Matmul};
 use lstm_core::kernels::pack::{PackedMatrix, Source};
 use lstm_core::kernels::peak::multiply_adds;
 use lstm_core::kernels::weight_gradient::WeightGradient;
-use lstm_core::kernels::{Direction, Order, Rows, RowsMut};
+use lstm_core::kernels::{Direction, Order, Pass, Rows, RowsMut};
+use lstm_core::parallel::team;
 use lstm_core::simd::Isa;
 
 fn bench(c: &mut Criterion, name: &str, operations: usize, mut run: impl FnMut(&mut BenchmarkGroup<'_, WallTime>)) {
@@ -104,7 +105,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         turn: 0,
                     }
                     .members(order.parts(1, 1), 1)
-                    .run(0);
+                    .run(0, 0);
                 });
             });
         });
@@ -130,7 +131,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         wants_initial: false,
                     }
                     .members(order.parts(1, 1), 1)
-                    .run(0);
+                    .run(0, 0);
                 },
                 criterion::BatchSize::LargeInput,
             );
@@ -149,8 +150,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                     ],
                     bias: Some(&mut db),
                 }
-                .tasks(isa, 1)
-                .run(0);
+                .run(isa, &team(0));
             });
         });
     });

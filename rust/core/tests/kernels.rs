@@ -11,7 +11,7 @@ use lstm_core::kernels::pack::{PackedMatrix, Source};
 use lstm_core::kernels::scatter::SumByIndex;
 use lstm_core::kernels::softmax;
 use lstm_core::kernels::weight_gradient::WeightGradient;
-use lstm_core::kernels::{Columns, Direction, Order, Rows, RowsMut};
+use lstm_core::kernels::{Columns, Direction, Order, Pass, Rows, RowsMut};
 use lstm_core::simd::Isa;
 use proptest::prelude::*;
 use support::{EDGES, Random, assert_close, assert_sums, wide};
@@ -191,15 +191,15 @@ fn weight_gradients_at_tile_edges() {
                     }
                 }
                 let mut first: Option<Vec<f32>> = None;
-                for parts in [1, 2, 3, 5, 16] {
+                for threads in [1, 2, 3, 5, 16] {
                     let mut gradients = before.clone();
                     let (dw, rest) = gradients.split_at_mut(inputs * width);
                     let (du, db) = rest.split_at_mut(units * width);
                     let operands = [Some((Rows::picked(&x, inputs, &pick), dw)), Some((Rows::adjacent(&h, units), du))];
                     let dz = Rows::adjacent(&dz, width);
-                    let tasks = WeightGradient { rows, dz, operands, bias: Some(db) }.tasks(isa, parts);
-                    (0..tasks.count()).for_each(|task| tasks.run(task));
-                    let what = format!("{} {rows} {inputs}+{units}x{width} in {parts}", isa.name());
+                    let tasks = WeightGradient { rows, dz, operands, bias: Some(db) }.tasks(isa, threads);
+                    (0..tasks.count()).for_each(|part| (0..tasks.blocks()).for_each(|block| tasks.run(part, block)));
+                    let what = format!("{} {rows} {inputs}+{units}x{width} on {threads}", isa.name());
                     assert_close(&what, &gradients, &expected, 1e-5);
                     assert_eq!(first.get_or_insert_with(|| gradients.clone()), &gradients, "{what}");
                 }
@@ -404,12 +404,11 @@ fn softmax_of_rows() {
     }
 }
 
-/// All members of a pass, each on a thread of its own: they wait for one another.
-fn together(members: usize, run: impl Fn(usize) + Sync) {
+/// All members of a pass, each on a thread of its own: they may wait for one another.
+fn together(pass: &impl Pass) {
     std::thread::scope(|scope| {
-        for member in 0..members {
-            let run = &run;
-            scope.spawn(move || run(member));
+        for member in 0..pass.count() {
+            scope.spawn(move || (0..pass.links()).for_each(|link| pass.run(member, link)));
         }
     });
 }
@@ -499,7 +498,7 @@ fn lstm_at_tile_edges() {
                         turn: 0,
                     }
                     .members(order.parts(parts, 1), columns);
-                    together(pass.count(), |member| pass.run(member));
+                    together(&pass);
                     drop(pass);
                     if with_output {
                         assert_close(&what, &output, &expected, 2e-6);
@@ -544,7 +543,7 @@ fn lstm_at_tile_edges() {
                         wants_initial: true,
                     }
                     .members(order.parts(parts, 1), columns);
-                    together(pass.count(), |member| pass.run(member));
+                    together(&pass);
                     drop(pass);
                     for (got, expected) in [(&dh, &gradients[0]), (&dc, &gradients[1])] {
                         let expected: Vec<f32> = expected.iter().map(|&x| x as f32).collect();

@@ -28,7 +28,7 @@ fn tensor(sizes: &[usize], values: &[f32]) -> Tensor {
 }
 
 fn labelled<'a>(predicted: &'a [f32], logits: Option<&'a [f32]>, target: &'a Tensor) -> Labelled<'a> {
-    Labelled { place: "loss", predicted, sizes: &SIZES, logits, target, own: None }
+    Labelled { place: "loss", predicted, sizes: &SIZES, logits, target, own: None, part: None }
 }
 
 /// The slope between two steps to each side of every prediction, whose error is of the fourth order.

@@ -34,6 +34,22 @@ fn every_task_runs_once() {
 }
 
 #[test]
+fn links_of_a_chain_come_one_after_another() {
+    for threads in [1, 2, 5] {
+        let _alone = alone(threads);
+        for (chains, links) in [(1, 9), (3, 7), (5, 4), (8, 30), (8, 0), (0, 3)] {
+            let done: Vec<_> = (0..chains).map(|_| AtomicUsize::new(0)).collect();
+            team(LARGE).chains(chains, links, |chain, link| {
+                assert_eq!(done[chain].load(Ordering::Relaxed), link);
+                black_box((0..link * chain * 100).sum::<usize>());
+                done[chain].store(link + 1, Ordering::Relaxed);
+            });
+            assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == links));
+        }
+    }
+}
+
+#[test]
 fn sleepers_wake() {
     let _alone = alone(5);
     for _ in 0..20 {
@@ -83,6 +99,12 @@ fn a_panic_reaches_the_caller_and_the_team_goes_on() {
         assert_eq!(message(result), format!("task {bad}"));
         assert!(done.into_inner() <= 5);
         assert!(!FlushDenormals::is_on());
+    }
+    for bad in 0..5 {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            team(LARGE).chains(5, 4, |chain, link| assert!((chain, link) != (bad, 2), "chain {chain}"));
+        }));
+        assert_eq!(message(result), format!("chain {bad}"));
     }
     for bad in 0..3 {
         let barrier = Barrier::new(3);

@@ -1,9 +1,10 @@
 //! Training gives the same bits on any number of threads. One test, so that no other changes the number meanwhile.
 
+use lstm_core::layers::{Kind, Tensor};
 use lstm_core::network::{Data, Graph, Network, Rows};
 use lstm_core::parallel::{num_threads, set_num_threads};
 use lstm_core::simd::Isa;
-use lstm_core::training::{Targets, Trainer, TrainerConfig};
+use lstm_core::training::{Labelled, Loss, SampleWeights, Serialised, Targets, Trainer, TrainerConfig};
 use ndarray::{Array1, Array2};
 use serde_json::json;
 
@@ -31,7 +32,8 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01, "clipnorm": 0.1}},
         "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]})
     .to_string();
-    let (batch, steps) = (23, 19);
+    // More tiles of sequences than threads, and several blocks of rows.
+    let (batch, steps) = (43, 47);
     let x = Array2::from_shape_fn((batch, steps), |(i, j)| ((i * 131 + j * 57) * (j % 5)) as i32 % 4001).into_dyn();
     let y = Array1::from_shape_fn(batch, |i| (i % 3) as i64).into_dyn();
     let graph = Graph::from_json(&model).unwrap();
@@ -54,6 +56,52 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
             assert!(run(threads) == one, "{} with {threads} threads", isa.name());
         }
     }
+    losses_do_not_depend_on_the_number_of_threads();
     set_num_threads(0);
     assert!(num_threads() >= 1);
+}
+
+/// Rows enough that threads share them.
+fn losses_do_not_depend_on_the_number_of_threads() {
+    let (rows, classes) = (4001, 9);
+    let predicted: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 + 1.0) / 103.0).collect();
+    let weights: Vec<f32> = (0..rows).map(|i| (i % 7) as f32 / 3.0).collect();
+    let targets: Vec<f32> = predicted.iter().rev().copied().collect();
+    let labels: Vec<f32> = (0..rows).map(|i| (i * 5 % classes) as f32).collect();
+    for (class, sizes, target) in [
+        ("SparseCategoricalCrossentropy", &[rows][..], &labels),
+        ("CategoricalCrossentropy", &[rows, classes], &targets),
+        ("MeanSquaredError", &[rows, classes], &targets),
+    ] {
+        let mut y = Tensor::new(Kind::Floats);
+        y.resize(sizes).unwrap();
+        y.floats_mut().copy_from_slice(target);
+        let loss = json!({"class_name": class, "config": {}}).to_string();
+        let loss = Loss::new(&Serialised::from_json("loss", &loss).unwrap()).unwrap();
+        let sizes = [rows, classes];
+        let logits: Vec<f32> = predicted.iter().map(|p| 3.0 * p * p - p).collect();
+        let run = |threads: usize, logits| {
+            set_num_threads(threads);
+            let labelled = Labelled {
+                place: "loss",
+                predicted: &predicted,
+                sizes: &sizes,
+                logits,
+                target: &y,
+                own: None,
+                part: None,
+            };
+            let weights = SampleWeights { weights: Some(&weights), ..SampleWeights::default() };
+            let mut gradient = vec![f32::NAN; predicted.len()];
+            loss.gradient(Isa::active(), &labelled, &weights, &mut gradient, false).unwrap();
+            (loss.value(&labelled, &weights).unwrap(), gradient)
+        };
+        for logits in [None, Some(&*logits)] {
+            let one = run(1, logits);
+            assert!(one.0 > 0.0 && one.1.iter().all(|d| d.is_finite()));
+            for threads in [2, 3, 5] {
+                assert!(run(threads, logits) == one, "{class} with {threads} threads");
+            }
+        }
+    }
 }

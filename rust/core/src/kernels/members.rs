@@ -3,7 +3,12 @@
 use std::ops::Range;
 
 use super::Order;
-use crate::parallel::Barrier;
+use crate::parallel::{Barrier, Team};
+
+/// The fewest steps of a link, and the most links: some tens of microseconds of the smallest cells, beside which it costs
+/// nothing to take the next; and so many that threads end together but for a thirtieth of their time.
+const LINK_STEPS: usize = 6;
+const MOST_LINKS: usize = 32;
 
 /// The members of a pass: one for each pair of a run of ranks and a run of panels.
 pub(super) struct Members {
@@ -32,6 +37,16 @@ impl Members {
 
     pub(super) fn count(&self) -> usize {
         self.ranks.len() * self.panels.len()
+    }
+
+    /// Whether members wait for each other.
+    pub(super) fn meets(&self) -> bool {
+        self.panels.len() > 1
+    }
+
+    /// Into how many links of `least` steps or more to cut a member's share: one, where members meet or there is but one.
+    pub(super) fn links(&self, order: &Order, least: usize) -> usize {
+        if self.meets() || self.count() == 1 { 1 } else { (order.steps() / least.max(LINK_STEPS)).clamp(1, MOST_LINKS) }
     }
 
     pub(super) fn get(&self, member: usize) -> Member<'_> {
@@ -71,6 +86,12 @@ impl Member<'_> {
         self.ranks.clone().next().map_or(0, |rank| order.lengths()[rank])
     }
 
+    /// The steps of one of `links` links.
+    pub(super) fn link(&self, order: &Order, link: usize, links: usize) -> Range<usize> {
+        let steps = self.steps(order);
+        link * steps / links..(link + 1) * steps / links
+    }
+
     /// The ranks among the first `active`.
     pub(super) fn among(&self, active: usize) -> Range<usize> {
         self.ranks.start..self.ranks.end.min(active).max(self.ranks.start)
@@ -83,10 +104,44 @@ impl Member<'_> {
     }
 }
 
-/// A pass through time cut into members, to be run all at once.
+/// A pass through time cut into members.
 pub trait Pass: Sync {
     /// How many members there are.
     fn count(&self) -> usize;
-    /// Computes one member's share. All must run at the same time, each once.
-    fn run(&self, member: usize);
+    /// Whether members wait for each other, so that all must run at the same time.
+    fn meets(&self) -> bool {
+        false
+    }
+    /// Into how many links, to be computed one after another, each member's share is cut: one where they meet.
+    fn links(&self) -> usize {
+        1
+    }
+    /// Computes a link of one member's share; each is to be computed once.
+    fn run(&self, member: usize, link: usize);
+}
+
+/// Runs passes at the same time; where members meet and the team is not large enough for all of them, one pass after the
+/// other.
+///
+/// # Panics
+/// Where the members of a pass meet, and are more than the team has threads.
+pub(crate) fn run_passes(team: &Team, passes: &[&dyn Pass]) {
+    let count = passes.iter().map(|pass| pass.count()).sum();
+    let links = passes.iter().map(|pass| pass.links()).max().unwrap_or(0);
+    let run = |mut member: usize, link: usize| {
+        for pass in passes {
+            match member.checked_sub(pass.count()) {
+                Some(rest) => member = rest,
+                None if link < pass.links() => return pass.run(member, link),
+                None => return,
+            }
+        }
+    };
+    if !passes.iter().any(|pass| pass.meets()) {
+        team.chains(count, links, run);
+    } else if count <= team.size() || passes.len() == 1 {
+        team.together(count, |member| (0..links).for_each(|link| run(member, link)));
+    } else {
+        passes.iter().for_each(|&pass| run_passes(team, &[pass]));
+    }
 }

@@ -30,6 +30,7 @@ pub use order::{Direction, Order};
 pub use rows::{Columns, Rows, RowsMut};
 
 pub(crate) use accumulate::PANEL_VECTORS;
+pub(crate) use members::run_passes;
 
 /// Floats that `rows` rows of `width`, `stride` apart, reach over.
 ///

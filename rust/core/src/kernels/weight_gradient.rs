@@ -1,9 +1,9 @@
 //! `dW += Aᵀ · dZ` and `db += Σ dZ`: the gradients of weights that acted on every row of a batch, or on every time step
 //! of every sequence.
 //!
-//! The work is cut into tiles of `dW`. Blocks of rows of both operands are copied to where the tiles of a task find them
-//! in the cache. The sum runs over rows in an order that depends on nothing but the sizes, so its bits are the same for any
-//! number of threads.
+//! The work is cut into parts of `dW`, and each part into blocks of rows, one after another. Both operands of a block are
+//! copied to where the tiles of the part find them in the cache. The sum runs over rows in an order that depends on nothing
+//! but the sizes, so its bits are the same for any number of threads.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -16,6 +16,7 @@ use super::rows::Rows;
 use super::shared::Shared;
 use super::state::with_vectors;
 use super::volume;
+use crate::parallel::Team;
 use crate::simd::{Isa, Kernel, Simd};
 
 /// Rows taken at a time: so many for each time that a gradient is read and written.
@@ -45,7 +46,7 @@ pub struct WeightGradient<'a> {
     pub bias: Option<&'a mut [f32]>,
 }
 
-/// A [`WeightGradient`] cut into tasks.
+/// A [`WeightGradient`] cut into parts and blocks.
 pub struct Tasks<'a> {
     isa: Isa,
     rows: usize,
@@ -58,21 +59,59 @@ pub struct Tasks<'a> {
     cuts: (usize, usize),
 }
 
+/// The fewest rows of `dW` of a part: some tiles.
+const LEAST_ROWS: usize = 24;
+
+/// In how many runs of `panels` of columns, and of rows of `dW`, to cut it for `threads`, so that no part has more than
+/// two thirds of a thread's share where there are several blocks of rows, and the threads end together though some may be slower.
+///
+/// Each run of columns copies all `columns.1` of `A`, and each run of rows all `columns.0` of `dZ`: of the cuts that will
+/// do the one that copies least.
+fn cuts(threads: usize, blocks: usize, panels: usize, (dz, a): (usize, usize)) -> (usize, usize) {
+    if threads <= 1 {
+        return (1, 1);
+    }
+    let (numerator, denominator) = if blocks > 2 { (3, 2) } else { (1, 1) };
+    let all = (1..=panels).map(|runs| {
+        let largest = panels.div_ceil(runs);
+        let rows = (largest * threads * numerator).div_ceil(panels * denominator);
+        let rows = rows.min(a / LEAST_ROWS).max(1);
+        // What is beyond a thread's share counts before what is copied.
+        let excess = (largest * threads * numerator).saturating_sub(panels * rows * denominator);
+        (excess, runs * a + rows * dz, (runs, rows))
+    });
+    all.min().map_or((1, 1), |(_, _, cuts)| cuts)
+}
+
 impl<'a> WeightGradient<'a> {
-    /// Cuts it into about `parts` tasks.
+    /// Computes it on all threads of a team.
+    ///
+    /// # Panics
+    /// As [`WeightGradient::tasks`].
+    pub fn run(self, isa: Isa, team: &Team) {
+        let columns = 0..self.dz.width;
+        self.run_of(columns, isa, team);
+    }
+
+    /// As [`WeightGradient::run`], of some columns alone: the others of every gradient stay as they are.
+    ///
+    /// # Panics
+    /// As [`WeightGradient::tasks`]; where there are not so many columns.
+    pub fn run_of(self, columns: Range<usize>, isa: Isa, team: &Team) {
+        let tasks = self.tasks_of(columns, isa, team.size());
+        team.chains(tasks.count(), tasks.blocks(), |part, block| tasks.run(part, block));
+    }
+
+    /// Cuts it for so many threads.
     ///
     /// # Panics
     /// Where a slice does not have the length that the sizes give it.
-    pub fn tasks(self, isa: Isa, parts: usize) -> Tasks<'a> {
+    pub fn tasks(self, isa: Isa, threads: usize) -> Tasks<'a> {
         let columns = 0..self.dz.width;
-        self.tasks_of(columns, isa, parts)
+        self.tasks_of(columns, isa, threads)
     }
 
-    /// As [`WeightGradient::tasks`], of some columns alone: the others of every gradient stay as they are.
-    ///
-    /// # Panics
-    /// Where a slice does not have the length that the sizes give it, or there are not so many columns.
-    pub fn tasks_of(self, columns: Range<usize>, isa: Isa, parts: usize) -> Tasks<'a> {
+    fn tasks_of(self, columns: Range<usize>, isa: Isa, threads: usize) -> Tasks<'a> {
         let width = self.dz.width;
         assert!(columns.start <= columns.end && columns.end <= width);
         self.dz.check(self.rows, width);
@@ -85,29 +124,36 @@ impl<'a> WeightGradient<'a> {
         });
         let bias = self.bias.map(Shared::new);
         assert!(bias.is_none_or(|bias| bias.len() == width));
-        let runs = parts.clamp(1, columns.len().div_ceil(PANEL_VECTORS * isa.lanes()).max(1));
-        Tasks { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts: (runs, parts.div_ceil(runs)) }
+        let panels = columns.len().div_ceil(PANEL_VECTORS * isa.lanes());
+        let a = operands.iter().flatten().map(|(a, _)| a.width).sum();
+        let cuts = cuts(threads, self.rows.div_ceil(DEPTH_BLOCK), panels, (columns.len(), a));
+        Tasks { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts }
     }
 }
 
 impl Tasks<'_> {
-    /// How many tasks there are.
+    /// How many parts there are.
     pub fn count(&self) -> usize {
         self.cuts.0 * self.cuts.1
     }
 
-    /// Computes one of them; each is to be computed once.
-    pub fn run(&self, task: usize) {
+    /// How many blocks each part has.
+    pub fn blocks(&self) -> usize {
+        self.rows.div_ceil(DEPTH_BLOCK)
+    }
+
+    /// Computes a block of a part: each once, those of a part one after another.
+    pub fn run(&self, part: usize, block: usize) {
         let (columns, rows) = self.cuts;
         let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
-        let (column, row) = (task % columns, task / columns);
+        let (column, row) = (part % columns, part / columns);
         let panels = column * panels / columns..(column + 1) * panels / columns;
         let mut packed = PACKED.take();
         let width = self.operands.iter().flatten().map(|(a, _)| a.width.next_multiple_of(LINE)).sum();
         let stride = Block::stride(GROUP.min(width));
         let floats = DEPTH_BLOCK.min(self.rows) * stride + DEPTH_BLOCK * PANEL_VECTORS * self.isa.lanes();
         packed.resize(floats).expect("memory for a block of rows");
-        self.isa.dispatch(Task { all: self, panels, row: (row, rows), packed: &mut packed });
+        self.isa.dispatch(Task { all: self, panels, row: (row, rows), block, packed: &mut packed });
         PACKED.set(packed);
     }
 }
@@ -117,11 +163,12 @@ thread_local! {
     static PACKED: Cell<AlignedBuffer> = Cell::default();
 }
 
-/// Some panels of columns, and one of several runs of rows of each `dW`.
+/// What a block of rows adds to some panels of columns and one of several runs of rows of each `dW`.
 struct Task<'a> {
     all: &'a Tasks<'a>,
     panels: Range<usize>,
     row: (usize, usize),
+    block: usize,
     packed: &'a mut AlignedBuffer,
 }
 
@@ -133,30 +180,26 @@ impl Kernel for Task<'_> {
         let all = self.all;
         let (part, parts) = self.row;
         let (dz, a) = self.packed.split_at_mut(DEPTH_BLOCK * PANEL_VECTORS * S::LANES);
-        let mut block = Block { all, panels: self.panels, rows: 0..0, next: 0, dz, a };
-        let blocks = all.rows.div_ceil(DEPTH_BLOCK);
-        for i in 0..blocks {
-            block.rows = i * all.rows / blocks..(i + 1) * all.rows / blocks;
-            block.next = block.rows.end;
-            let mut bias = all.bias.filter(|_| part == 0);
-            let [first, second] = &all.operands;
-            let shares = [first, second].map(|operand| {
-                let (a, gradient) = operand.as_ref()?;
-                Some(Share { a, gradient: *gradient, columns: part * a.width / parts..(part + 1) * a.width / parts })
-            });
-            let width: usize = shares.iter().flatten().map(Share::width).sum();
-            if width <= GROUP {
-                // A panel of `dZ` is copied once for both.
-                block.group(simd, &shares, bias);
-                continue;
-            }
-            for (j, share) in shares.iter().flatten().enumerate() {
-                let groups = share.columns.len().div_ceil(GROUP);
-                for group in 0..groups {
-                    let is_last = j + 1 == shares.iter().flatten().count() && group + 1 == groups;
-                    block.next = if is_last { block.rows.end } else { block.rows.start };
-                    block.group(simd, &[Some(share.part(group, groups)), None], bias.take());
-                }
+        let blocks = all.blocks();
+        let rows = self.block * all.rows / blocks..(self.block + 1) * all.rows / blocks;
+        let mut block = Block { all, panels: self.panels, next: rows.end, rows, dz, a };
+        let mut bias = all.bias.filter(|_| part == 0);
+        let [first, second] = &all.operands;
+        let shares = [first, second].map(|operand| {
+            let (a, gradient) = operand.as_ref()?;
+            Some(Share { a, gradient: *gradient, columns: part * a.width / parts..(part + 1) * a.width / parts })
+        });
+        let width: usize = shares.iter().flatten().map(Share::width).sum();
+        if width <= GROUP {
+            // A panel of `dZ` is copied once for both.
+            return block.group(simd, &shares, bias);
+        }
+        for (j, share) in shares.iter().flatten().enumerate() {
+            let groups = share.columns.len().div_ceil(GROUP);
+            for group in 0..groups {
+                let is_last = j + 1 == shares.iter().flatten().count() && group + 1 == groups;
+                block.next = if is_last { block.rows.end } else { block.rows.start };
+                block.group(simd, &[Some(share.part(group, groups)), None], bias.take());
             }
         }
     }
@@ -316,5 +359,23 @@ unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
                 store(simd, simd.add(load(simd, target, width(v)), sum), target, width(v));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_leave_no_part_too_large_and_copy_little() {
+        assert_eq!(cuts(1, 25, 16, (1024, 512)), (1, 1));
+        // Columns alone for two threads, both for many.
+        assert_eq!(cuts(2, 13, 8, (512, 128)), (4, 1));
+        assert_eq!(cuts(16, 25, 16, (1024, 512)), (8, 3));
+        // One block cannot be handed on: a part a thread.
+        assert_eq!(cuts(2, 1, 8, (512, 128)), (2, 1));
+        // Nothing to cut.
+        assert_eq!(cuts(4, 9, 1, (10, 10)), (1, 1));
+        assert_eq!(cuts(4, 9, 0, (0, 10)), (1, 1));
     }
 }

@@ -8,7 +8,7 @@ use super::recurrence::{Given, Recurrence, RecurrenceCache};
 use super::rnn::recurrence;
 use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight};
 use crate::error::{Error, Result};
-use crate::kernels::{AlignedBuffer, Columns, Direction};
+use crate::kernels::{AlignedBuffer, Columns, Direction, run_passes};
 use crate::parallel::{self, Team};
 use crate::simd::Isa;
 
@@ -141,20 +141,6 @@ impl Bidirectional {
     }
 }
 
-/// Runs the members of two passes at the same time where the team is large enough for both, else one after the other.
-fn run_both(team: &Team, counts: [usize; 2], run: impl Fn(usize, usize) + Sync) {
-    if counts[0] + counts[1] <= team.size() {
-        team.together(counts[0] + counts[1], |member| match member.checked_sub(counts[0]) {
-            None => run(0, member),
-            Some(member) => run(1, member),
-        });
-    } else {
-        for half in [0, 1] {
-            team.together(counts[half], |member| run(half, member));
-        }
-    }
-}
-
 impl Layer for Bidirectional {
     type Cache = BidirectionalCache;
 
@@ -271,7 +257,7 @@ impl Layer for Bidirectional {
             let threads = Self::share(&team);
             let passes =
                 [forward.forward(&given[0], left, first, threads), backward.forward(&given[1], right, second, threads)];
-            run_both(&team, [passes[0].count(), passes[1].count()], |half, member| passes[half].run(member));
+            run_passes(&team, &[&*passes[0], &*passes[1]]);
         }
         match self.merge {
             Merge::Concat => {
@@ -352,7 +338,7 @@ impl Layer for Bidirectional {
                 forward.backward(&given, both[0], wants_initial, first, threads),
                 backward.backward(&given, both[1], wants_initial, second, threads),
             ];
-            run_both(&team, [passes[0].count(), passes[1].count()], |half, member| passes[half].run(member));
+            run_passes(&team, &[&*passes[0], &*passes[1]]);
         }
         let (left, right) = match call.gradients.take() {
             Some(gradients) => Some(gradients.split_at_mut(forward.weights_len())).unzip(),

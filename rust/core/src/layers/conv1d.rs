@@ -215,9 +215,7 @@ impl Layer for Conv1D {
                 operands: [Some((Rows::adjacent(&cache.read, width), kernel)), None],
                 bias: self.use_bias.then_some(bias),
             };
-            let team = parallel::team(self.operations(rows));
-            let tasks = gradient.tasks(isa, team.size());
-            team.run(0..tasks.count(), |task| tasks.run(task));
+            gradient.run(isa, &parallel::team(self.operations(rows)));
         }
         let copies = self.copies(x, y);
         if let Some((dx, add)) = call.d_input(0) {

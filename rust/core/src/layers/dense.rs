@@ -151,9 +151,7 @@ impl Layer for Dense {
                 operands: [Some((inputs, kernel)), None],
                 bias: self.use_bias.then_some(bias),
             };
-            let team = parallel::team(self.operations(rows));
-            let tasks = gradient.tasks(isa, team.size());
-            team.run(0..tasks.count(), |task| tasks.run(task));
+            gradient.run(isa, &parallel::team(self.operations(rows)));
         }
         if let Some((mut dx, add)) = call.d_input(0) {
             let initial = if add { Initial::Target } else { Initial::Zero };

@@ -10,6 +10,7 @@ use crate::kernels::matmul::{Initial, Matmul};
 use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::weight_gradient::WeightGradient;
 use crate::kernels::{AlignedBuffer, Rows, RowsMut};
+use crate::parallel;
 use crate::simd::Isa;
 
 /// The most that normalising multiplies by, so that zeros stay zeros.
@@ -152,8 +153,8 @@ fn product(isa: Isa, rows: usize, a: (&[f32], usize), dz: (&[f32], usize), gradi
     gradient.fill(0.0);
     let (dz, a) = (Rows::adjacent(dz.0, dz.1), Rows::adjacent(a.0, a.1));
     let gradient = WeightGradient { rows, dz, operands: [Some((a, gradient)), None], bias: None };
-    let tasks = gradient.tasks(isa, 1);
-    (0..tasks.count()).for_each(|task| tasks.run(task));
+    // On this thread alone: a sample is small.
+    gradient.run(isa, &parallel::team(0));
 }
 
 impl Layer for Dot {

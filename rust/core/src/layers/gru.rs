@@ -181,10 +181,7 @@ impl Cell for Gru {
         let (rows, width) = (cache.order.rows(), GATES * units);
         let h = left_states(cache, units);
         let dz = Rows::adjacent(&cache.gates, width);
-        let add = |gradient: WeightGradient<'_>, columns| {
-            let tasks = gradient.tasks_of(columns, isa, team.size());
-            team.run(0..tasks.count(), |task| tasks.run(task));
-        };
+        let add = |gradient: WeightGradient<'_>, columns| gradient.run_of(columns, isa, team);
         match self.reset {
             Packed::After(_) => {
                 let (bias, recurrent_bias) = bias.map(|bias| bias.split_at_mut(width)).unzip();

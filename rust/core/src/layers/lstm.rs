@@ -1,5 +1,7 @@
 //! The cell of LSTM and LSTMCell.
 
+use std::ops::Range;
+
 use super::cell::{Cell, OutputGradient, Sizes, inputs};
 use super::recurrence::{Given, RecurrenceCache};
 use crate::error::Result;
@@ -138,7 +140,7 @@ impl Cell for Lstm {
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
             turn: *turn,
         };
-        Box::new(pass.members(order.parts(split.ranks, 1), split.columns))
+        Box::new(pass.members(split.ranks(threads, order), split.columns))
     }
 
     fn backward<'a>(
@@ -168,7 +170,7 @@ impl Cell for Lstm {
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
             wants_initial,
         };
-        Box::new(pass.members(order.parts(split.ranks, 1), split.columns))
+        Box::new(pass.members(split.ranks(threads, order), split.columns))
     }
 
     fn gradients(
@@ -184,8 +186,7 @@ impl Cell for Lstm {
         let h = Rows::picked(&cache.h, units, cache.order.states());
         let dz = Rows::adjacent(&cache.gates, GATES * units);
         let operands = [x, Some((h, recurrent_kernel))];
-        let tasks = WeightGradient { rows: cache.order.rows(), dz, operands, bias }.tasks(isa, team.size());
-        team.run(0..tasks.count(), |task| tasks.run(task));
+        WeightGradient { rows: cache.order.rows(), dz, operands, bias }.run(isa, team);
     }
 }
 
@@ -201,14 +202,15 @@ impl Split {
     ///
     /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, and reads
     /// the share for every tile of them, whichever takes longer; a share that does not stay in the second-level cache comes
-    /// from the third once a step in addition. Members that share ranks wait for each other, and all begin and end together.
-    /// The figures are of the order that current cores have: only their proportions matter, and results do not depend on
-    /// them.
+    /// from the third once a step in addition. Members that share ranks wait for each other, and each reads what the others
+    /// wrote in the step before. The figures are of the order that current cores have: only their proportions matter, and
+    /// results do not depend on them.
     fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
         const REGION: usize = 25_000;
         const SECOND_LEVEL_BYTES_A_CYCLE: usize = 40;
         const THIRD_LEVEL_BYTES_A_CYCLE: usize = 8;
+        const OTHER_CORES_BYTES_A_CYCLE: usize = 1;
         let batch = order.batch();
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let cost = |ranks: usize, columns: usize| {
@@ -218,9 +220,10 @@ impl Split {
             let multiply = vectors * depth * rows / 2;
             let read = rows.div_ceil(FULL_TILE) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
-            let meetings = if columns > 1 { MEETING } else { 0 };
+            let exchange = 4 * depth * rows * (columns - 1) / columns / OTHER_CORES_BYTES_A_CYCLE;
+            let meetings = MEETING * columns.ilog2() as usize;
             let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
-            multiply.max(read) + fetch + meetings + opening
+            multiply.max(read) + fetch + exchange + meetings + opening
         };
         let all = (1..=threads.min(batch).max(1)).flat_map(|ranks| {
             let most = (threads / ranks).min(panels).max(1);
@@ -229,6 +232,18 @@ impl Split {
         let (ranks, columns) = all.min_by_key(|&(ranks, columns)| cost(ranks, columns)).unwrap_or((1, 1));
         Split { ranks, columns }
     }
+
+    /// The runs of ranks. Where none wait for others and there are tiles enough, there are half as many again as threads, so
+    /// that all threads end together though some may be slower.
+    fn ranks(&self, threads: usize, order: &Order) -> Vec<Range<usize>> {
+        let tiles = order.batch().div_ceil(FULL_TILE);
+        let runs = if self.columns > 1 || threads == 1 || self.ranks < threads || tiles <= threads {
+            self.ranks
+        } else {
+            tiles.div_ceil((2 * tiles).div_ceil(3 * threads))
+        };
+        order.parts(runs, 1)
+    }
 }
 
 #[cfg(test)]
@@ -236,18 +251,31 @@ mod tests {
     use super::*;
     use crate::kernels::Direction;
 
-    /// Ranks and columns for weights of `depth` rows and so many vectors of 16 columns, on two threads.
-    fn split(batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
+    /// Runs of ranks, and of columns, for weights of `depth` rows and so many vectors of 16 columns.
+    fn split_for(threads: usize, batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
         let mut order = Order::default();
         order.set(batch, 50, None, Direction::Forwards);
-        let Split { ranks, columns } = Split::best(2, &order, depth, vectors, 16);
-        (ranks, columns)
+        let split = Split::best(threads, &order, depth, vectors, 16);
+        (split.ranks(threads, &order).len(), split.columns)
+    }
+
+    /// On two threads.
+    fn split(batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
+        split_for(2, batch, depth, vectors)
     }
 
     #[test]
     fn batches_that_are_no_whole_tiles_are_not_made_to_meet() {
-        assert_eq!(split(64, 64, 16), (2, 1));
-        assert_eq!(split(37, 400, 7), (2, 1));
+        assert_eq!(split(64, 64, 16), (3, 1));
+        assert_eq!(split(37, 400, 7), (3, 1));
+    }
+
+    #[test]
+    fn there_are_more_runs_than_threads_where_there_are_tiles_for_them() {
+        assert_eq!(split_for(1, 64, 128, 32), (1, 1));
+        assert_eq!(split_for(2, 12, 128, 32), (2, 1));
+        assert_eq!(split_for(16, 128, 256, 64), (22, 1));
+        assert_eq!(split_for(16, 256, 128, 32), (22, 1));
     }
 
     #[test]

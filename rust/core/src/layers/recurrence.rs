@@ -108,6 +108,16 @@ impl<'a> Given<'a> {
     }
 }
 
+/// Rows of a product that are worth a read of the packed matrix.
+const TASK_ROWS: usize = 64;
+
+/// In how many tasks to cut a product of so many rows: some for each thread, so that all end together though some may be
+/// slower.
+fn tasks(team: &Team, rows: usize) -> usize {
+    let threads = team.size();
+    if threads == 1 { 1 } else { (4 * threads).min(rows / TASK_ROWS).max(threads) }
+}
+
 impl Recurrence {
     /// The number of features of an input.
     ///
@@ -503,9 +513,7 @@ impl Recurrence {
             let x = if with_words {
                 let rows = cache.z.len() / width;
                 let operands = [Some((Rows::adjacent(values, features), kernel)), None];
-                let tasks = WeightGradient { rows, dz: Rows::adjacent(&cache.z, width), operands, bias: None };
-                let tasks = tasks.tasks(isa, team.size());
-                team.run(0..tasks.count(), |task| tasks.run(task));
+                WeightGradient { rows, dz: Rows::adjacent(&cache.z, width), operands, bias: None }.run(isa, team);
                 None
             } else {
                 Some((Rows::picked(values, features, cache.order.inputs()), kernel))
@@ -519,7 +527,7 @@ impl Recurrence {
             let rows = z.len() / width;
             let mut rest = &mut *dx;
             let initial = if add { Initial::Target } else { Initial::Zero };
-            let tasks = parallel::ranges(rows, team.size()).map(|rows| Matmul {
+            let tasks = parallel::ranges(rows, tasks(team, rows)).map(|rows| Matmul {
                 rows: rows.len(),
                 a: Rows::adjacent(&z[rows.start * width..], width),
                 b: &self.kernel_transposed,
@@ -530,12 +538,13 @@ impl Recurrence {
         }
         let steps = given.x.sizes()[1];
         if !add && !order.is_full() {
-            dx.fill(0.0);
+            parallel::fill(dx, 0.0);
         }
         let initial = if add && !dropped { Initial::Target } else { Initial::Zero };
         let mut own = std::mem::take(x);
         let mut rest = if dropped { &mut *own } else { &mut *dx };
-        let tasks = parallel::ranges(order.batch(), team.size().min(order.batch()).max(1)).map(|sequences| {
+        let count = tasks(team, order.rows()).min(order.batch()).max(1);
+        let tasks = parallel::ranges(order.batch(), count).map(|sequences| {
             let (rows, places) = order.sorted(sequences.clone());
             Matmul {
                 rows: rows.len(),

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
 use crate::kernels::lstm::Activations;
 use crate::kernels::pack::PackedMatrix;
-use crate::kernels::{AlignedBuffer, Columns, Direction};
+use crate::kernels::{AlignedBuffer, Columns, Direction, run_passes};
 use crate::parallel;
 use crate::simd::Isa;
 
@@ -465,7 +465,7 @@ impl Layer for Rnn {
             cell.prepare(&given, &team, cache)?;
             let columns = cell.return_sequences.then(|| Columns::all(target.floats_mut(), units));
             let pass = cell.forward(&given, columns, cache, team.size());
-            team.together(pass.count(), |member| pass.run(member));
+            run_passes(&team, &[&*pass]);
             drop(pass);
             cell.finish(&given, target.floats_mut(), units, cache);
             let shown = final_states.iter_mut().skip(first).take(states);
@@ -495,7 +495,7 @@ impl Layer for Rnn {
             let team = parallel::team(2 * cell.operations(x));
             cell.prepare_backward(&given, d_output, [d_state(0), d_state(1)], cache);
             let pass = cell.backward(&given, d_output, call.inputs.len() > 1, cache, team.size());
-            team.together(pass.count(), |member| pass.run(member));
+            run_passes(&team, &[&*pass]);
             drop(pass);
             // The last cell's weights lie last.
             let own = gradients.take().map(|all| {

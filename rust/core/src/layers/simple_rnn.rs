@@ -115,7 +115,6 @@ impl Cell for SimpleRnn {
         let units = self.sizes.units;
         let operands = [x, Some((left_states(cache, units), recurrent_kernel))];
         let dz = Rows::adjacent(&cache.gates, units);
-        let tasks = WeightGradient { rows: cache.order.rows(), dz, operands, bias }.tasks(isa, team.size());
-        team.run(0..tasks.count(), |task| tasks.run(task));
+        WeightGradient { rows: cache.order.rows(), dz, operands, bias }.run(isa, team);
     }
 }

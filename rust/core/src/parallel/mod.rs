@@ -6,6 +6,8 @@
 #[forbid(unsafe_code)]
 mod barrier;
 #[forbid(unsafe_code)]
+mod chains;
+#[forbid(unsafe_code)]
 mod count;
 #[forbid(unsafe_code)]
 mod cpu;
@@ -31,6 +33,10 @@ const WORTH_WAKING: usize = 4_000_000;
 /// Floating-point operations that take as long as copying a float.
 pub const COPY_OPERATIONS: usize = 40;
 
+/// On a cache line (or the pair that is fetched together) of its own.
+#[repr(align(128))]
+struct Padded<T>(T);
+
 /// In how many parts to cut `items` that cost `operations` together, none smaller than `least` items.
 pub fn parts(items: usize, least: usize, operations: usize) -> usize {
     if operations < WORTH_SHARING { 1 } else { num_threads().min(items / least.max(1)).max(1) }
@@ -41,11 +47,19 @@ pub fn ranges(items: usize, parts: usize) -> impl Iterator<Item = Range<usize>> 
     (0..parts).map(move |i| i * items / parts..(i + 1) * items / parts)
 }
 
-/// Cuts the first of a slice into the parts of `ranges`, `width` floats an item.
-pub fn take<'a>(rest: &mut &'a mut [f32], range: &Range<usize>, width: usize) -> &'a mut [f32] {
+/// Cuts the first of a slice into the parts of `ranges`, `width` entries an item.
+pub fn take<'a, T>(rest: &mut &'a mut [T], range: &Range<usize>, width: usize) -> &'a mut [T] {
     let (head, tail) = std::mem::take(rest).split_at_mut(range.len() * width);
     *rest = tail;
     head
+}
+
+/// Sets every float, shared among the threads.
+pub fn fill(values: &mut [f32], value: f32) {
+    // No number is read, which halves what it costs to copy it.
+    let operations = values.len() * COPY_OPERATIONS / 2;
+    let part = values.len().div_ceil(parts(values.len(), 1, operations)).max(1);
+    run(operations, values.chunks_mut(part), |part| part.fill(value));
 }
 
 /// Runs every task, on all threads where the `operations` of all together are worth it.

@@ -11,15 +11,12 @@ use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
 use super::barrier::BROKEN;
+use super::chains::Chains;
 use super::count;
 use super::cpu;
 use super::spin::{self, Spin};
-use super::{WORTH_SHARING, WORTH_WAKING};
+use super::{Padded, WORTH_SHARING, WORTH_WAKING};
 use crate::simd::FlushDenormals;
-
-/// On a cache line (or the pair that is fetched together) of its own.
-#[repr(align(128))]
-struct Padded<T>(T);
 
 /// What a region's members run; the number is the member's.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
@@ -389,6 +386,33 @@ impl Team {
             }
         };
         pool.region(members, false, self.wake, &work);
+    }
+
+    /// Runs `work(chain, link)` for each of `links` links of each of `chains` chains: the links of one chain one after
+    /// another, each after what the one before it wrote, different chains at the same time. Flushes denormals.
+    ///
+    /// Where there are more chains than threads, all of them advance alike and end together, though some threads may be
+    /// slower than others: a thread goes on with its chain until one that nobody has in hand is two links behind.
+    ///
+    /// # Panics
+    /// As the first link that panics, once no link runs any more; some may not have run then.
+    pub fn chains(&self, chains: usize, links: usize, work: impl Fn(usize, usize) + Sync) {
+        let _flush = FlushDenormals::new();
+        let members = chains.min(self.size());
+        let Some(pool) = self.pool.as_ref().filter(|_| members > 1) else {
+            return (0..chains).for_each(|chain| (0..links).for_each(|link| work(chain, link)));
+        };
+        let all = Mutex::new(Chains::new(chains, links));
+        // Nothing that runs under the lock panics.
+        let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = |member| {
+            let mut given = lock().take(member * chains / members);
+            while let Some((chain, link)) = given {
+                work(chain, link);
+                given = lock().next(chain);
+            }
+        };
+        pool.region(members, false, self.wake, &run);
     }
 
     /// Runs `work(member)` for each member in `0..members`, all at the same time: they may wait for each other at a

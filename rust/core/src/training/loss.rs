@@ -1,5 +1,7 @@
 //! Losses: a value for every row and its gradient. The equations are Keras'.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 
 use super::elementwise::Elementwise;
@@ -7,7 +9,11 @@ use super::target::{Labelled, Own, SampleWeights};
 use super::{EPSILON, Serialised};
 use crate::error::{Error, Result};
 use crate::kernels::softmax;
+use crate::parallel;
 use crate::simd::Isa;
+
+/// Floating-point operations that an element of the predictions costs: an exponential and what goes with it.
+const OPERATIONS: usize = 100;
 
 /// Keras' names of the losses, sorted.
 const NAMES: [&str; 18] = [
@@ -630,13 +636,14 @@ impl Loss {
     /// # Errors
     /// Where the target does not fit the predictions.
     pub fn value(&self, labelled: &Labelled<'_>, weights: &SampleWeights<'_>) -> Result<f64> {
-        let mut row_weights = self.row_weights(labelled, weights);
-        let mut total = 0.0;
-        self.function.values(labelled, |value| {
-            let weight = f64::from(row_weights.next().unwrap_or(0.0));
-            total += if weight == 0.0 { 0.0 } else { weight * value };
+        let mut values = vec![0.0; self.function.count(labelled)];
+        self.share(labelled, &mut values, 1, |part, _, values| {
+            let mut values = values.iter_mut();
+            self.function.values(&part, |value| values.next().into_iter().for_each(|place| *place = value))
         })?;
-        Ok(total)
+        let pairs = values.into_iter().zip(self.row_weights(labelled, weights));
+        // A row that does not count must not bring in a NaN.
+        Ok(pairs.filter(|&(_, weight)| weight != 0.0).fold(0.0, |sum, (value, weight)| sum + f64::from(weight) * value))
     }
 
     /// Writes the gradient of the value: by the logits, where there are any and the loss is a cross-entropy, else by the
@@ -652,7 +659,32 @@ impl Loss {
         target: &mut [f32],
         add: bool,
     ) -> Result<()> {
-        let row_weights = self.row_weights(labelled, weights);
-        self.function.gradient(isa, labelled, row_weights, target, add)
+        self.share(labelled, target, labelled.classes(), |part, rows, target| {
+            let row_weights = self.row_weights(labelled, weights).skip(rows.start);
+            self.function.gradient(isa, &part, row_weights, target, add)
+        })
+    }
+
+    /// Lets the threads share the rows: each `work`s on some, with their part of `out`, `width` entries a row. Returns the
+    /// first error. What the caller has computed may have other numbers of values, and stays whole.
+    fn share<T: Send>(
+        &self,
+        labelled: &Labelled<'_>,
+        mut out: &mut [T],
+        width: usize,
+        work: impl Fn(Labelled<'_>, Range<usize>, &mut [T]) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let (rows, operations) = (labelled.rows(), labelled.predicted.len() * OPERATIONS);
+        let parts = parallel::parts(rows, 1, operations);
+        if parts == 1 || matches!(self.function, Function::Own) {
+            return work(*labelled, 0..rows, out);
+        }
+        let mut results: Vec<_> = (0..parts).map(|_| Ok(())).collect();
+        let tasks = parallel::ranges(rows, parts).zip(&mut results);
+        let tasks = tasks.map(|(rows, result)| (parallel::take(&mut out, &rows, width), rows, result));
+        parallel::run(operations, tasks, |(out, rows, result)| {
+            *result = work(labelled.part(rows.clone()), rows, out);
+        });
+        results.into_iter().collect()
     }
 }

@@ -305,7 +305,7 @@ impl Optimizer {
     /// Zeroes the gradients, of which only those are read and written that may be other than zero.
     pub(crate) fn clear(&mut self, gradients: &mut [f32]) {
         for run in &self.runs {
-            gradients[run.clone()].fill(0.0);
+            parallel::fill(&mut gradients[run.clone()], 0.0);
         }
         self.deferred.clear(gradients);
     }

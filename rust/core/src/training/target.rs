@@ -1,5 +1,7 @@
 //! Predictions beside what they should have been.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::layers::{Shape, Tensor};
 
@@ -18,6 +20,8 @@ pub struct Labelled<'a> {
     pub target: &'a Tensor,
     /// What the caller has computed of a loss of its own.
     pub own: Option<&'a Own>,
+    /// The first row that is looked at, and how many, if these are not all: `predicted` and `logits` hold no others.
+    pub part: Option<(usize, usize)>,
 }
 
 /// A loss that the caller has computed: a value for each sample, each row or each element, or a single one for all; and the
@@ -38,7 +42,23 @@ impl<'a> Labelled<'a> {
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.sizes.split_last().map_or(1, |(_, rest)| rest.iter().product())
+        self.part.map_or_else(|| self.sizes.split_last().map_or(1, |(_, rest)| rest.iter().product()), |(_, rows)| rows)
+    }
+
+    /// Some of the rows of the whole.
+    pub fn part(&self, rows: Range<usize>) -> Labelled<'a> {
+        let floats = rows.start * self.classes()..rows.end * self.classes();
+        Labelled {
+            predicted: &self.predicted[floats.clone()],
+            logits: self.logits.map(|logits| &logits[floats]),
+            part: Some((rows.start, rows.len())),
+            ..*self
+        }
+    }
+
+    /// The entries of an array of `width` a row that belong to the rows looked at.
+    fn own_rows<T>(&self, all: &'a [T], width: usize) -> &'a [T] {
+        self.part.map_or(all, |(first, rows)| &all[first * width..(first + rows) * width])
     }
 
     /// Rows of one sample: 1, or the time steps.
@@ -54,7 +74,7 @@ impl<'a> Labelled<'a> {
         let given = self.target.sizes();
         let (&classes, rest) = self.sizes.split_last().unwrap_or((&1, &[]));
         if given == self.sizes || (classes == 1 && given == rest) {
-            return Ok(self.target.floats());
+            return Ok(self.own_rows(self.target.floats(), classes));
         }
         Err(Error::shape(self.place, "the target", Shape::known(self.sizes), Shape::known(given)))
     }
@@ -70,7 +90,7 @@ impl<'a> Labelled<'a> {
         if !fits {
             return Err(Error::shape(self.place, "the target", Shape::known(rest), Shape::known(given)));
         }
-        let labels = self.target.floats();
+        let labels = self.own_rows(self.target.floats(), 1);
         if let Some(label) =
             labels.iter().find(|&&label| !(label >= 0.0 && label < classes as f32 && label.fract() == 0.0))
         {

@@ -517,6 +517,7 @@ impl Objective {
             logits: self.logits.map(|tensor| work.tensor(tensor).floats()),
             target: &self.target,
             own: self.own.as_ref(),
+            part: None,
         }
     }
 
@@ -648,6 +649,7 @@ fn on_arrays<T>(
         logits: None,
         target: &target,
         own: None,
+        part: None,
     };
     let sample_weights = SampleWeights { weights: weights.as_ref().map(Tensor::floats), mask: None, present: None };
     if let Some(weights) = &weights {

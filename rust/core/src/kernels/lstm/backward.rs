@@ -7,7 +7,7 @@ use crate::kernels::accumulate::{
     Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
 };
 use crate::kernels::activation::{self, Activation};
-use crate::kernels::members::{Member, Members};
+use crate::kernels::members::{Member, Members, Pass};
 use crate::kernels::order::Order;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
@@ -95,22 +95,33 @@ impl<'a> Backward<'a> {
     }
 }
 
-impl BackwardMembers<'_> {
-    /// How many members there are.
-    pub fn count(&self) -> usize {
+impl Pass for BackwardMembers<'_> {
+    fn count(&self) -> usize {
         self.members.count()
     }
 
-    /// Computes one member's share. All must run at the same time, each once.
-    pub fn run(&self, member: usize) {
-        let member = self.members.get(member);
-        self.isa.dispatch(BackwardMember { pass: self, member });
+    fn meets(&self) -> bool {
+        self.members.meets()
+    }
+
+    fn links(&self) -> usize {
+        self.members.links(self.order, 1)
+    }
+
+    fn run(&self, member: usize, link: usize) {
+        let (member, links) = (self.members.get(member), self.links());
+        let steps = member.link(self.order, links - 1 - link, links);
+        let last = self.wants_initial && link + 1 == links;
+        self.isa.dispatch(BackwardMember { pass: self, member, steps, last });
     }
 }
 
 struct BackwardMember<'a> {
     pass: &'a BackwardMembers<'a>,
     member: Member<'a>,
+    steps: Range<usize>,
+    /// Whether to go on to the initial states.
+    last: bool,
 }
 
 impl Kernel for BackwardMember<'_> {
@@ -119,11 +130,11 @@ impl Kernel for BackwardMember<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let mut scratch = Scratch::new();
-        for step in (0..self.member.steps(self.pass.order)).rev() {
+        for step in self.steps.clone().rev() {
             self.step(simd, Some(step), &mut scratch);
             self.member.meet();
         }
-        if self.pass.wants_initial {
+        if self.last {
             self.step(simd, None, &mut scratch);
         }
     }

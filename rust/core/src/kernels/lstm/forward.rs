@@ -8,7 +8,7 @@ use crate::kernels::accumulate::{
     Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, sum_rows, with_rows,
 };
 use crate::kernels::activation;
-use crate::kernels::members::{Member, Members};
+use crate::kernels::members::{Member, Members, Pass};
 use crate::kernels::order::Order;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::{Columns, Rows};
@@ -153,22 +153,31 @@ impl<'a> Forward<'a> {
     }
 }
 
-impl ForwardMembers<'_> {
-    /// How many members there are.
-    pub fn count(&self) -> usize {
+impl Pass for ForwardMembers<'_> {
+    fn count(&self) -> usize {
         self.members.count()
     }
 
-    /// Computes one member's share. All must run at the same time, each once.
-    pub fn run(&self, member: usize) {
+    fn meets(&self) -> bool {
+        self.members.meets()
+    }
+
+    fn links(&self) -> usize {
+        let least = if self.ahead { AHEAD_ROWS * self.members.count() / self.order.batch().max(1) } else { 1 };
+        self.members.links(self.order, least)
+    }
+
+    fn run(&self, member: usize, link: usize) {
         let member = self.members.get(member);
-        self.isa.dispatch(ForwardMember { pass: self, member });
+        let steps = member.link(self.order, link, self.links());
+        self.isa.dispatch(ForwardMember { pass: self, member, steps });
     }
 }
 
 struct ForwardMember<'a> {
     pass: &'a ForwardMembers<'a>,
     member: Member<'a>,
+    steps: Range<usize>,
 }
 
 impl Kernel for ForwardMember<'_> {
@@ -176,10 +185,8 @@ impl Kernel for ForwardMember<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let order = self.pass.order;
         let mut scratch = [Scratch::new(), Scratch::new()];
-        let mut step = 0;
-        let steps = self.member.steps(order);
+        let Range { start: mut step, end: steps } = self.steps;
         while step < steps {
             let mut end = steps;
             if self.pass.ahead {
@@ -188,7 +195,7 @@ impl Kernel for ForwardMember<'_> {
             }
             let first = step;
             for step in first..end {
-                let tiles = self.member.among(order.active(step)).len() / S::TILE_ROWS;
+                let tiles = self.member.among(self.pass.order.active(step)).len() / S::TILE_ROWS;
                 for (panel, next) in self.member.panels(step + self.pass.turn) {
                     let coming = self.pass.recurrent_kernel.coming(next, self.member.panels.len(), tiles);
                     self.panel(simd, step, panel, first, coming, &mut scratch);

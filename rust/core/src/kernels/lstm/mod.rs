@@ -25,7 +25,6 @@ pub use projection::{Project, Projection};
 
 use super::accumulate::{PANEL_VECTORS, load};
 use super::activation::Activation;
-use super::members::Pass;
 use super::pack::PackedMatrix;
 use crate::simd::{Isa, Simd};
 
@@ -41,24 +40,6 @@ pub struct Activations {
 impl Activations {
     fn is_standard(self) -> bool {
         (self.cell, self.gate) == (Activation::Tanh, Activation::Sigmoid)
-    }
-}
-
-impl Pass for ForwardMembers<'_> {
-    fn count(&self) -> usize {
-        self.count()
-    }
-    fn run(&self, member: usize) {
-        self.run(member);
-    }
-}
-
-impl Pass for BackwardMembers<'_> {
-    fn count(&self) -> usize {
-        self.count()
-    }
-    fn run(&self, member: usize) {
-        self.run(member);
     }
 }
 
