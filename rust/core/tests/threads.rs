@@ -6,34 +6,51 @@ use lstm_core::parallel::{num_threads, set_num_threads};
 use lstm_core::simd::Isa;
 use lstm_core::training::{Labelled, Loss, SampleWeights, Serialised, Targets, Trainer, TrainerConfig};
 use ndarray::{Array1, Array2};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
-    let uniform = json!({"class_name": "RandomUniform", "config": {"minval": -0.3, "maxval": 0.3}});
-    let lstm = |name: &str, sequences: bool, backwards: bool| {
-        json!({"class_name": "LSTM", "config": {"name": name, "units": 37, "activation": "tanh",
-            "recurrent_activation": "sigmoid", "return_sequences": sequences, "go_backwards": backwards, "kernel_initializer": uniform,
-            "recurrent_initializer": uniform, "bias_initializer": uniform}})
-    };
-    // Large enough that every part of a step is worth sharing.
-    let model = json!({"class_name": "Sequential", "config": {"layers": [
-        {"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [null, null]}},
-        {"class_name": "Embedding", "config": {"name": "embedding", "input_dim": 4001, "output_dim": 65,
-            "embeddings_initializer": uniform, "mask_zero": true}},
-        lstm("lower", true, true),
-        {"class_name": "Dense", "config": {"name": "middle", "units": 129, "activation": "tanh",
-            "kernel_initializer": uniform, "bias_initializer": uniform}},
-        lstm("upper", false, false),
-        {"class_name": "Dense", "config": {"name": "top", "units": 3, "activation": "softmax",
-            "kernel_initializer": uniform, "bias_initializer": uniform}},
-    ]}})
-    .to_string();
+    // Large enough that every part of a step is worth sharing, and that there are more tiles of sequences than threads and
+    // several blocks of rows.
+    training_does_not(
+        (43, 47),
+        &[lstm("lower", 37, true, true), dense("middle", 129, "tanh"), lstm("upper", 37, false, false)],
+    );
+    // Weights so large that threads share them by columns, and take from each other.
+    training_does_not((30, 5), &[lstm("large", 523, true, false), lstm("larger", 531, false, true)]);
+    losses_do_not();
+    set_num_threads(0);
+    assert!(num_threads() >= 1);
+}
+
+fn uniform() -> Value {
+    json!({"class_name": "RandomUniform", "config": {"minval": -0.3, "maxval": 0.3}})
+}
+
+fn lstm(name: &str, units: usize, sequences: bool, backwards: bool) -> Value {
+    json!({"class_name": "LSTM", "config": {"name": name, "units": units, "activation": "tanh",
+        "recurrent_activation": "sigmoid", "return_sequences": sequences, "go_backwards": backwards,
+        "kernel_initializer": uniform(), "recurrent_initializer": uniform(), "bias_initializer": uniform()}})
+}
+
+fn dense(name: &str, units: usize, activation: &str) -> Value {
+    json!({"class_name": "Dense", "config": {"name": name, "units": units, "activation": activation,
+        "kernel_initializer": uniform(), "bias_initializer": uniform()}})
+}
+
+/// Trains a model of these layers between an embedding and a classifier.
+fn training_does_not((batch, steps): (usize, usize), middle: &[Value]) {
+    let mut layers = vec![
+        json!({"class_name": "InputLayer", "config": {"name": "input", "batch_shape": [null, null]}}),
+        json!({"class_name": "Embedding", "config": {"name": "embedding", "input_dim": 4001, "output_dim": 65,
+            "embeddings_initializer": uniform(), "mask_zero": true}}),
+    ];
+    layers.extend_from_slice(middle);
+    layers.push(dense("top", 3, "softmax"));
+    let model = json!({"class_name": "Sequential", "config": {"layers": layers}}).to_string();
     let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01, "clipnorm": 0.1}},
         "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]})
     .to_string();
-    // More tiles of sequences than threads, and several blocks of rows.
-    let (batch, steps) = (43, 47);
     let x = Array2::from_shape_fn((batch, steps), |(i, j)| ((i * 131 + j * 57) * (j % 5)) as i32 % 4001).into_dyn();
     let y = Array1::from_shape_fn(batch, |i| (i % 3) as i64).into_dyn();
     let graph = Graph::from_json(&model).unwrap();
@@ -56,13 +73,10 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
             assert!(run(threads) == one, "{} with {threads} threads", isa.name());
         }
     }
-    losses_do_not_depend_on_the_number_of_threads();
-    set_num_threads(0);
-    assert!(num_threads() >= 1);
 }
 
 /// Rows enough that threads share them.
-fn losses_do_not_depend_on_the_number_of_threads() {
+fn losses_do_not() {
     let (rows, classes) = (4001, 9);
     let predicted: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 + 1.0) / 103.0).collect();
     let weights: Vec<f32> = (0..rows).map(|i| (i % 7) as f32 / 3.0).collect();

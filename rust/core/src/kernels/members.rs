@@ -1,8 +1,11 @@
 //! How a pass is shared by threads.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::Order;
+use super::accumulate::PANEL_VECTORS;
+use super::hands::Hand;
 use crate::parallel::{Barrier, Team};
 
 /// The fewest steps of a link, and the most links: some tens of microseconds of the smallest cells, beside which it costs
@@ -10,26 +13,42 @@ use crate::parallel::{Barrier, Team};
 const LINK_STEPS: usize = 6;
 const MOST_LINKS: usize = 32;
 
+/// Ranks of an item: four full tiles.
+const ITEM_RANKS: usize = 24;
+
+/// Multiply-adds of vectors from which an item is worth an entry in a [`Hand`]: some microseconds.
+const ITEM_OPERATIONS: usize = 20_000;
+
 /// The members of a pass: one for each pair of a run of ranks and a run of panels.
 pub(super) struct Members {
     ranks: Vec<Range<usize>>,
     panels: Vec<Range<usize>>,
     /// One for each run of ranks.
     barriers: Vec<Barrier>,
+    /// One a member, where members that meet take items from each other.
+    hands: Vec<Hand>,
+}
+
+/// Whether members with so many ranks each, and weights of `depth` rows, take items from each other.
+pub(crate) fn is_dealt(ranks: usize, columns: usize, depth: usize) -> bool {
+    columns > 1 && ranks.min(ITEM_RANKS) * depth * PANEL_VECTORS >= ITEM_OPERATIONS
 }
 
 impl Members {
-    /// Of `ranks`, which together are `0..batch`, times `columns` runs of the panels, or fewer where there are not so many.
+    /// Of `ranks`, which together are `0..batch`, times `columns` runs of the panels, or fewer where there are not so many. The
+    /// weights of a panel have `depth` rows.
     ///
     /// # Panics
     /// Where the ranks are not those.
-    pub(super) fn new(ranks: Vec<Range<usize>>, batch: usize, columns: usize, panels: usize) -> Members {
+    pub(super) fn new(ranks: Vec<Range<usize>>, batch: usize, columns: usize, panels: usize, depth: usize) -> Members {
         assert!(ranks.first().is_some_and(|first| first.start == 0));
         assert!(ranks.windows(2).all(|pair| pair[0].end == pair[1].start));
         assert!(ranks.last().is_some_and(|last| last.end == batch));
         let columns = columns.clamp(1, panels.max(1));
+        let dealt = is_dealt(batch.div_ceil(ranks.len()), columns, depth);
         Members {
             barriers: ranks.iter().map(|_| Barrier::new(columns)).collect(),
+            hands: (0..if dealt { ranks.len() * columns } else { 0 }).map(|_| Hand::default()).collect(),
             ranks,
             panels: (0..columns).map(|i| i * panels / columns..(i + 1) * panels / columns).collect(),
         }
@@ -50,11 +69,15 @@ impl Members {
     }
 
     pub(super) fn get(&self, member: usize) -> Member<'_> {
-        let (part, column) = (member / self.panels.len(), member % self.panels.len());
+        let columns = self.panels.len();
+        let part = member / columns;
         Member {
             ranks: self.ranks[part].clone(),
-            panels: self.panels[column].clone(),
-            barrier: (self.panels.len() > 1).then(|| &self.barriers[part]),
+            panels: &self.panels,
+            column: member % columns,
+            hands: if self.hands.is_empty() { &[] } else { &self.hands[part * columns..(part + 1) * columns] },
+            barrier: (columns > 1).then(|| &self.barriers[part]),
+            round: Cell::new(0),
         }
     }
 }
@@ -62,23 +85,58 @@ impl Members {
 /// One member's share.
 pub(super) struct Member<'a> {
     pub(super) ranks: Range<usize>,
-    pub(super) panels: Range<usize>,
+    /// Of every member with these ranks.
+    panels: &'a [Range<usize>],
+    /// Which of them it is.
+    column: usize,
+    /// Of every member with these ranks; empty where each keeps to its own panels.
+    hands: &'a [Hand],
     barrier: Option<&'a Barrier>,
+    /// How often items were dealt.
+    round: Cell<u16>,
+}
+
+/// A panel for some ranks.
+#[derive(Clone)]
+pub(super) struct Item {
+    pub(super) panel: usize,
+    pub(super) ranks: Range<usize>,
+    /// The panel after this one, where what comes after it is asked for.
+    pub(super) next: Option<usize>,
+    /// Which of how many runs of the member's ranks these are.
+    pub(super) part: (usize, usize),
+}
+
+impl Item {
+    /// The ranks among the first `active`.
+    pub(super) fn among(&self, active: usize) -> Range<usize> {
+        among(&self.ranks, active)
+    }
+}
+
+/// Those of some ranks that are among the first `active`.
+fn among(ranks: &Range<usize>, active: usize) -> Range<usize> {
+    ranks.start..ranks.end.min(active).max(ranks.start)
 }
 
 impl Member<'_> {
-    /// The panels, each with the one after it, there and back in turn: what was read last is still in the cache, where all
-    /// of it does not fit.
-    pub(super) fn panels(&self, turn: usize) -> impl Iterator<Item = (usize, Option<usize>)> {
-        let Range { start, end } = self.panels;
-        (start..end).map(move |panel| {
-            if turn.is_multiple_of(2) {
-                (panel, Some(panel + 1).filter(|&next| next < end))
-            } else {
-                let panel = start + end - 1 - panel;
-                (panel, panel.checked_sub(1).filter(|&next| next >= start))
-            }
-        })
+    /// What the member computes of a step: its own panels, there and back in turn, for what was read last is still in the
+    /// cache, where all of it does not fit. Where members meet and an item is worth it, those that are done go on with what
+    /// the slower ones have not begun. All members with the same ranks have to come equally often.
+    pub(super) fn items(&self, turn: usize) -> Items<'_> {
+        self.round.set(self.round.get().wrapping_add(1));
+        let runs = if self.hands.is_empty() { 1 } else { self.ranks.len().div_ceil(ITEM_RANKS) };
+        Items { member: self, backwards: !turn.is_multiple_of(2), runs, given: 0, victim: 0 }
+    }
+
+    /// Whether others may compute items of this member, and it items of theirs.
+    pub(super) fn is_dealt(&self) -> bool {
+        !self.hands.is_empty()
+    }
+
+    /// How many panels of its own it has.
+    pub(super) fn own_panels(&self) -> usize {
+        self.panels[self.column].len()
     }
 
     /// How many steps the longest of its sequences has, which is the first.
@@ -94,13 +152,65 @@ impl Member<'_> {
 
     /// The ranks among the first `active`.
     pub(super) fn among(&self, active: usize) -> Range<usize> {
-        self.ranks.start..self.ranks.end.min(active).max(self.ranks.start)
+        among(&self.ranks, active)
     }
 
     pub(super) fn meet(&self) {
         if let Some(barrier) = self.barrier {
             barrier.wait();
         }
+    }
+}
+
+/// The items that one member gets of a round.
+pub(super) struct Items<'a> {
+    member: &'a Member<'a>,
+    backwards: bool,
+    /// Runs of ranks.
+    runs: usize,
+    /// How many of its own it has had, where nobody takes them.
+    given: usize,
+    /// How many members after this one it takes from.
+    victim: usize,
+}
+
+impl Items<'_> {
+    /// Number `item` of a column's.
+    fn item(&self, column: usize, item: usize) -> Item {
+        let Range { start, end } = self.member.panels[column];
+        let (place, run) = (item / self.runs, item % self.runs);
+        let panel = |place: usize| if self.backwards { end - 1 - place } else { start + place };
+        let ranks = &self.member.ranks;
+        let at = |run: usize| if run < self.runs { ranks.start + run * ITEM_RANKS } else { ranks.end };
+        Item {
+            panel: panel(place),
+            ranks: at(run)..at(run + 1),
+            next: (place + 1 < end - start).then(|| panel(place + 1)),
+            part: (run, self.runs),
+        }
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = Item;
+
+    #[inline]
+    fn next(&mut self) -> Option<Item> {
+        let Member { panels, column, hands, round, .. } = self.member;
+        if hands.is_empty() {
+            let item = self.given;
+            self.given += 1;
+            return (item < panels[*column].len()).then(|| self.item(*column, item));
+        }
+        while self.victim < hands.len() {
+            let column = (column + self.victim) % hands.len();
+            let items = panels[column].len() * self.runs;
+            if let Some(item) = hands[column].take(round.get(), items, self.victim > 0) {
+                return Some(self.item(column, item));
+            }
+            self.victim += 1;
+        }
+        None
     }
 }
 

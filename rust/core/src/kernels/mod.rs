@@ -8,6 +8,7 @@ mod accumulate;
 pub mod activation;
 mod buffer;
 pub mod gru;
+mod hands;
 pub mod lstm;
 pub mod matmul;
 mod members;
@@ -30,7 +31,7 @@ pub use order::{Direction, Order};
 pub use rows::{Columns, Rows, RowsMut};
 
 pub(crate) use accumulate::PANEL_VECTORS;
-pub(crate) use members::run_passes;
+pub(crate) use members::{is_dealt, run_passes};
 
 /// Floats that `rows` rows of `width`, `stride` apart, reach over.
 ///

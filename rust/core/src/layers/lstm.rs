@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
 use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::weight_gradient::WeightGradient;
-use crate::kernels::{Columns, Order, PANEL_VECTORS, Pass, Rows};
+use crate::kernels::{Columns, Order, PANEL_VECTORS, Pass, Rows, is_dealt};
 use crate::parallel::Team;
 use crate::simd::Isa;
 
@@ -203,15 +203,18 @@ impl Split {
     /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, and reads
     /// the share for every tile of them, whichever takes longer; a share that does not stay in the second-level cache comes
     /// from the third once a step in addition. Members that share ranks wait for each other, and each reads what the others
-    /// wrote in the step before. The figures are of the order that current cores have: only their proportions matter, and
-    /// results do not depend on them.
+    /// wrote in the step before: one line after another, or where there is much of it, ahead. Where members cannot help each
+    /// other, all wait for the slowest. The figures are of the order that current cores have: only their proportions matter,
+    /// and results do not depend on them.
     fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
         const REGION: usize = 25_000;
         const SECOND_LEVEL_BYTES_A_CYCLE: usize = 40;
         const THIRD_LEVEL_BYTES_A_CYCLE: usize = 8;
-        const OTHER_CORES_BYTES_A_CYCLE: usize = 1;
-        let batch = order.batch();
+        const OTHER_CORES_BYTES_A_CYCLE: usize = 8;
+        const OTHER_CORES_LATENCY: usize = 4000;
+        const SLOWEST_SHARE: usize = 6;
+        let (batch, tiles) = (order.batch(), order.batch().div_ceil(FULL_TILE));
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let cost = |ranks: usize, columns: usize| {
             let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
@@ -220,12 +223,16 @@ impl Split {
             let multiply = vectors * depth * rows / 2;
             let read = rows.div_ceil(FULL_TILE) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
-            let exchange = 4 * depth * rows * (columns - 1) / columns / OTHER_CORES_BYTES_A_CYCLE;
+            let theirs = 4 * depth * rows * (columns - 1) / columns;
+            let exchange = theirs.min(OTHER_CORES_LATENCY + theirs / OTHER_CORES_BYTES_A_CYCLE);
             let meetings = MEETING * columns.ilog2() as usize;
             let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
-            multiply.max(read) + fetch + exchange + meetings + opening
+            let helped = if columns == 1 { tiles > threads } else { ranks == 1 && is_dealt(rows, columns, depth) };
+            let slowest = if helped || ranks * columns == 1 { 0 } else { multiply.max(read) / SLOWEST_SHARE };
+            multiply.max(read) + fetch + exchange + meetings + opening + slowest
         };
-        let all = (1..=threads.min(batch).max(1)).flat_map(|ranks| {
+        // Of equals the most runs of ranks: their cells are computed at the same time, too.
+        let all = (1..=threads.min(batch).max(1)).rev().flat_map(|ranks| {
             let most = (threads / ranks).min(panels).max(1);
             (1..=most).map(move |columns| (ranks, columns))
         });
@@ -276,6 +283,15 @@ mod tests {
         assert_eq!(split_for(2, 12, 128, 32), (2, 1));
         assert_eq!(split_for(16, 128, 256, 64), (22, 1));
         assert_eq!(split_for(16, 256, 128, 32), (22, 1));
+    }
+
+    #[test]
+    fn many_threads_meet_where_they_can_help_each_other_and_weights_would_not_fit_otherwise() {
+        assert_eq!(split_for(16, 64, 512, 128), (1, 16));
+        assert_eq!(split_for(16, 64, 1024, 256), (1, 16));
+        assert_eq!(split_for(16, 64, 4096, 64), (1, 16));
+        // Two sequences a thread are not worth a meeting.
+        assert_eq!(split_for(16, 32, 512, 8), (16, 1));
     }
 
     #[test]

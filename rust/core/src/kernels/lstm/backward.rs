@@ -7,7 +7,7 @@ use crate::kernels::accumulate::{
     Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
 };
 use crate::kernels::activation::{self, Activation};
-use crate::kernels::members::{Member, Members, Pass};
+use crate::kernels::members::{Item, Member, Members, Pass};
 use crate::kernels::order::Order;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
@@ -90,7 +90,7 @@ impl<'a> Backward<'a> {
             dc: Shared::new(self.dc),
             dropout: self.dropout,
             wants_initial: self.wants_initial,
-            members: Members::new(ranks, order.batch(), columns, matrix.panels()),
+            members: Members::new(ranks, order.batch(), columns, matrix.panels(), 4 * units),
         }
     }
 }
@@ -144,22 +144,22 @@ impl BackwardMember<'_> {
     /// Goes back through the cell at a step; `None` stands before the first.
     #[inline(always)]
     fn step<S: Simd>(&self, simd: S, step: Option<usize>, scratch: &mut Scratch) {
-        for (panel, _) in self.member.panels(step.unwrap_or(0)) {
-            match self.pass.recurrent_transposed.panel_vectors(panel) {
-                1 => self.panel::<S, 1>(simd, step, panel, scratch),
-                2 => self.panel::<S, 2>(simd, step, panel, scratch),
-                3 => self.panel::<S, 3>(simd, step, panel, scratch),
-                _ => self.panel::<S, 4>(simd, step, panel, scratch),
+        for item in self.member.items(step.unwrap_or(0)) {
+            match self.pass.recurrent_transposed.panel_vectors(item.panel) {
+                1 => self.panel::<S, 1>(simd, step, &item, scratch),
+                2 => self.panel::<S, 2>(simd, step, &item, scratch),
+                3 => self.panel::<S, 3>(simd, step, &item, scratch),
+                _ => self.panel::<S, 4>(simd, step, &item, scratch),
             }
         }
     }
 
     #[inline(always)]
-    fn panel<S: Simd, const NV: usize>(&self, simd: S, step: Option<usize>, panel: usize, scratch: &mut Scratch) {
-        let order = self.pass.order;
+    fn panel<S: Simd, const NV: usize>(&self, simd: S, step: Option<usize>, item: &Item, scratch: &mut Scratch) {
+        let (order, panel) = (self.pass.order, item.panel);
         let next = step.map_or(0, |step| step + 1);
         // Ranks that go on get their gradient from the next step, the others from the end.
-        let going_on = self.member.among(order.active(next));
+        let going_on = item.among(order.active(next));
         for (block, count) in row_blocks::<S>(going_on.len()) {
             let rank = going_on.start + block;
             with_rows!(S, count, MR => self.state_gradient::<S, MR, NV>(simd, next, panel, rank, scratch));
@@ -168,7 +168,7 @@ impl BackwardMember<'_> {
             }
         }
         if let Some(step) = step {
-            for rank in going_on.end..self.member.among(order.active(step)).end {
+            for rank in going_on.end..item.among(order.active(step)).end {
                 self.row_gradients::<S, NV>(simd, Some(step), panel, rank, None);
             }
         }
@@ -272,7 +272,7 @@ impl BackwardMember<'_> {
         let first = (panel * PANEL_VECTORS + v) * S::LANES;
         let count = S::LANES.min(units - first);
         // SAFETY: as in `state_gradient`; `first + count <= units`; the scratch holds `NV` vectors a row. What is written
-        // belongs to this member's ranks and panels.
+        // belongs to an item that this member alone was given.
         unsafe {
             let last = pass.dh.at(rank * units + first);
             let mut dh = match scratch {

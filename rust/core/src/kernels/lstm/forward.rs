@@ -8,7 +8,7 @@ use crate::kernels::accumulate::{
     Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, sum_rows, with_rows,
 };
 use crate::kernels::activation;
-use crate::kernels::members::{Member, Members, Pass};
+use crate::kernels::members::{Item, Member, Members, Pass};
 use crate::kernels::order::Order;
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::{Columns, Rows};
@@ -148,7 +148,7 @@ impl<'a> Forward<'a> {
             last: Shared::new(self.last),
             dropout: self.dropout,
             turn: self.turn,
-            members: Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes())),
+            members: Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes()), units),
         }
     }
 }
@@ -192,13 +192,17 @@ impl Kernel for ForwardMember<'_> {
             if self.pass.ahead {
                 end = self.steps_ahead(step).min(steps);
                 self.project(simd, step..end);
+                if self.member.is_dealt() {
+                    // Others may go on with what this member projected.
+                    self.member.meet();
+                }
             }
             let first = step;
             for step in first..end {
                 let tiles = self.member.among(self.pass.order.active(step)).len() / S::TILE_ROWS;
-                for (panel, next) in self.member.panels(step + self.pass.turn) {
-                    let coming = self.pass.recurrent_kernel.coming(next, self.member.panels.len(), tiles);
-                    self.panel(simd, step, panel, first, coming, &mut scratch);
+                for item in self.member.items(step + self.pass.turn) {
+                    let coming = self.pass.recurrent_kernel.coming(item.next, self.member.own_panels(), tiles);
+                    self.panel(simd, step, &item, first, coming, &mut scratch);
                 }
                 self.member.meet();
             }
@@ -254,19 +258,22 @@ impl ForwardMember<'_> {
     fn project<S: Simd>(&self, simd: S, steps: Range<usize>) {
         let Some(projection) = &self.pass.projection else { return };
         let mut sums = Scratch::new();
-        let rows: usize = steps.clone().map(|step| self.member.among(self.pass.order.active(step)).len()).sum();
-        for (panel, next) in self.member.panels(0) {
-            let coming = projection.kernel.coming(next, self.member.panels.len(), rows / S::TILE_ROWS);
+        let all: usize = steps.clone().map(|step| self.member.among(self.pass.order.active(step)).len()).sum();
+        for item in self.member.items(0) {
+            let coming = projection.kernel.coming(item.next, self.member.own_panels(), all / S::TILE_ROWS);
+            let (part, parts) = item.part;
+            let coming = share(coming, part..part + 1, parts);
+            let rows: usize = steps.clone().map(|step| item.among(self.pass.order.active(step)).len()).sum();
             let mut places = [(0, 0); MAX_TILE_ROWS];
             let mut count = 0;
             let mut done = 0;
             for step in steps.clone() {
-                for rank in self.member.among(self.pass.order.active(step)) {
+                for rank in item.among(self.pass.order.active(step)) {
                     places[count] = (step, rank);
                     count += 1;
                     if count == S::TILE_ROWS || done + count == rows {
                         let coming = share(coming, done..done + count, rows);
-                        self.project_tile(simd, steps.start, panel, &places[..count], coming, &mut sums);
+                        self.project_tile(simd, steps.start, item.panel, &places[..count], coming, &mut sums);
                         done += count;
                         count = 0;
                     }
@@ -288,7 +295,7 @@ impl ForwardMember<'_> {
         let pass = self.pass;
         let Some(projection) = &pass.projection else { return };
         // SAFETY: `members` checked the projection for all rows; the places are of steps computed ahead from `first` on,
-        // and they and the panel are this member's own.
+        // and they and the panel are of an item that this member alone was given.
         with_rows!(S, places.len(), MR => unsafe {
             let rows: [(usize, *mut f32); MR] = std::array::from_fn(|r| {
                 let (step, rank) = places[r];
@@ -298,18 +305,19 @@ impl ForwardMember<'_> {
         });
     }
 
-    /// One step of one panel for the member's ranks.
+    /// One step of an item.
     #[inline(always)]
     fn panel<S: Simd>(
         &self,
         simd: S,
         step: usize,
-        panel: usize,
+        item: &Item,
         ahead: usize,
         coming: &[f32],
         scratch: &mut [Scratch; 2],
     ) {
-        let ranks = self.member.among(self.pass.order.active(step));
+        let (ranks, panel, (part, parts)) = (item.among(self.pass.order.active(step)), item.panel, item.part);
+        let coming = share(coming, part..part + 1, parts);
         let usual = self.pass.activations.is_standard() && (panel + 1) * S::LANES <= self.pass.units;
         for (block, count) in row_blocks::<S>(ranks.len()) {
             let coming = share(coming, block..block + count, ranks.len());
@@ -381,8 +389,8 @@ impl ForwardMember<'_> {
         let standard = USUAL || pass.activations.is_standard();
         let [of_x, of_h] = scratch;
         let mut c = [simd.splat(0.0); MR];
-        // SAFETY: as in `sums`, which filled the scratches; `first + count <= units`. What is written belongs to this
-        // member's ranks and panels. The rows and states of a step's ranks are adjacent.
+        // SAFETY: as in `sums`, which filled the scratches; `first + count <= units`. What is written belongs to an item
+        // that this member alone was given. The rows and states of a step's ranks are adjacent.
         unsafe {
             let c_before = pass.c.at((order.state(step, training) + rank) * units + first);
             let c_after = pass.c.at(after);

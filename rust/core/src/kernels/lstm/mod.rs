@@ -11,9 +11,10 @@
 //! A register tile holds the four gates of the same units, so that the cell's update runs on it and `z` never reaches
 //! memory. Steps are taken in an [`Order`](super::Order) of those that count; a *rank* is a sequence's number in it.
 //!
-//! A pass is shared by *members*, one a thread, each with some ranks and some columns. Members with other ranks never
-//! wait for each other; those with other columns of the same ranks meet after every step. Every sum has one order, so its
-//! bits do not depend on the members.
+//! A pass is shared by *members*, each with some ranks and some columns. Members with other ranks never wait for each other;
+//! those with other columns of the same ranks meet after every step, and where a step is long, who is done with its own
+//! columns goes on with what slower ones have not begun. Every sum has one order, so its bits do not depend on the
+//! members.
 
 mod backward;
 mod forward;
