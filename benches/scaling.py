@@ -11,7 +11,7 @@ one, no program can win back.
 import argparse
 import json
 import signal
-import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -95,7 +95,7 @@ def _measure(case: Case, peer: str, processes: dict[tuple[str, int], Process], t
         scaled.seconds.clear()
     finally:
         for threads in counts:
-            if processes[peer, threads].alive:
+            with suppress(WorkerError):
                 processes[peer, threads].ask("close")
     return scaled
 
@@ -124,8 +124,8 @@ def _peak_row(results: list[Scaled], counts: list[int]) -> list[Cell]:
 def main() -> None:
     """Reads the command line, measures and reports."""
     arguments = _arguments()
-    # Stopped workers outlive a harness that ends without its `finally`.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # Stopped workers outlive a harness that ends without its `finally`; what is measured by then is reported.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console, progress = Console(), Console(stderr=True)
     console.width = max(console.width, 140)
     peers = [peer for peer in arguments.peers if PEERS[peer].available]
@@ -146,9 +146,13 @@ def main() -> None:
                     results.append(_measure(case, peer, processes, arguments.turns))
                     done = f"{_name(case)} {peer} {results[-1].lacks}"
                     progress.print(done, style="dim", markup=False, highlight=False)
+    except KeyboardInterrupt:
+        progress.print("Cut short.", style="dim")
     finally:
         for process in processes.values():
             process.close()
+    if not results:
+        return
     _report(arguments, describe(peers, max(counts)), results, counts, console)
 
 
