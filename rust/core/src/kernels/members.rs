@@ -7,6 +7,7 @@ use super::Order;
 use super::accumulate::PANEL_VECTORS;
 use super::hands::Hand;
 use crate::parallel::{Barrier, Team};
+use crate::simd::FlushDenormals;
 
 /// The fewest steps of a link, and the most links: some tens of microseconds of the smallest cells, beside which it costs
 /// nothing to take the next; and so many that threads end together but for a thirtieth of their time.
@@ -63,9 +64,15 @@ impl Members {
         self.panels.len() > 1
     }
 
-    /// Into how many links of `least` steps or more to cut a member's share: one, where members meet or there is but one.
-    pub(super) fn links(&self, order: &Order, least: usize) -> usize {
-        if self.meets() || self.count() == 1 { 1 } else { (order.steps() / least.max(LINK_STEPS)).clamp(1, MOST_LINKS) }
+    /// Into how many links of `rows` rows or more to cut a member's share: one, where members meet or there is but one,
+    /// else whole fours, that the links of a few members fall evenly to a few threads.
+    pub(super) fn links(&self, order: &Order, rows: usize) -> usize {
+        if self.meets() || self.count() == 1 {
+            return 1;
+        }
+        let least = rows * self.count() / order.batch().max(1);
+        let links = (order.steps() / least.max(LINK_STEPS)).clamp(1, MOST_LINKS);
+        if links < 4 { links } else { links / 4 * 4 }
     }
 
     pub(super) fn get(&self, member: usize) -> Member<'_> {
@@ -109,6 +116,7 @@ pub(super) struct Item {
 
 impl Item {
     /// The ranks among the first `active`.
+    #[inline(always)]
     pub(super) fn among(&self, active: usize) -> Range<usize> {
         among(&self.ranks, active)
     }
@@ -123,6 +131,7 @@ impl Member<'_> {
     /// What the member computes of a step: its own panels, there and back in turn, for what was read last is still in the
     /// cache, where all of it does not fit. Where members meet and an item is worth it, those that are done go on with what
     /// the slower ones have not begun. All members with the same ranks have to come equally often.
+    #[inline(always)]
     pub(super) fn items(&self, turn: usize) -> Items<'_> {
         self.round.set(self.round.get().wrapping_add(1));
         let runs = if self.hands.is_empty() { 1 } else { self.ranks.len().div_ceil(ITEM_RANKS) };
@@ -135,6 +144,7 @@ impl Member<'_> {
     }
 
     /// How many panels of its own it has.
+    #[inline(always)]
     pub(super) fn own_panels(&self) -> usize {
         self.panels[self.column].len()
     }
@@ -175,42 +185,54 @@ pub(super) struct Items<'a> {
 }
 
 impl Items<'_> {
-    /// Number `item` of a column's.
-    fn item(&self, column: usize, item: usize) -> Item {
+    /// The `place`th panel of a column for a run of ranks.
+    #[inline(always)]
+    fn item(&self, column: usize, place: usize, run: usize) -> Item {
         let Range { start, end } = self.member.panels[column];
-        let (place, run) = (item / self.runs, item % self.runs);
-        let panel = |place: usize| if self.backwards { end - 1 - place } else { start + place };
         let ranks = &self.member.ranks;
-        let at = |run: usize| if run < self.runs { ranks.start + run * ITEM_RANKS } else { ranks.end };
+        let from = ranks.start + run * ITEM_RANKS;
+        let to = if run + 1 < self.runs { from + ITEM_RANKS } else { ranks.end };
+        let (panel, next) = if self.backwards {
+            (end - 1 - place, (end - 1 - place).wrapping_sub(1))
+        } else {
+            (start + place, start + place + 1)
+        };
         Item {
-            panel: panel(place),
-            ranks: at(run)..at(run + 1),
-            next: (place + 1 < end - start).then(|| panel(place + 1)),
+            panel,
+            ranks: from..to,
+            next: if place + 1 < end - start { Some(next) } else { None },
             part: (run, self.runs),
         }
+    }
+
+    /// An item that nobody has begun: of its own column, else of another's.
+    #[inline(never)]
+    fn dealt(&mut self) -> Option<Item> {
+        let Member { panels, column, hands, round, .. } = self.member;
+        while self.victim < hands.len() {
+            let column = (column + self.victim) % hands.len();
+            let items = panels[column].len() * self.runs;
+            if let Some(item) = hands[column].take(round.get(), items, self.victim > 0) {
+                return Some(self.item(column, item / self.runs, item % self.runs));
+            }
+            self.victim += 1;
+        }
+        None
     }
 }
 
 impl Iterator for Items<'_> {
     type Item = Item;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Item> {
-        let Member { panels, column, hands, round, .. } = self.member;
-        if hands.is_empty() {
-            let item = self.given;
-            self.given += 1;
-            return (item < panels[*column].len()).then(|| self.item(*column, item));
+        let member = self.member;
+        if !member.hands.is_empty() {
+            return self.dealt();
         }
-        while self.victim < hands.len() {
-            let column = (column + self.victim) % hands.len();
-            let items = panels[column].len() * self.runs;
-            if let Some(item) = hands[column].take(round.get(), items, self.victim > 0) {
-                return Some(self.item(column, item));
-            }
-            self.victim += 1;
-        }
-        None
+        let place = self.given;
+        self.given += 1;
+        if place < member.own_panels() { Some(self.item(member.column, place, 0)) } else { None }
     }
 }
 
@@ -236,6 +258,13 @@ pub trait Pass: Sync {
 /// # Panics
 /// Where the members of a pass meet, and are more than the team has threads.
 pub(crate) fn run_passes(team: &Team, passes: &[&dyn Pass]) {
+    if let [pass] = passes
+        && pass.count() == 1
+    {
+        // A step of a stream counts every nanosecond.
+        let _flush = FlushDenormals::new();
+        return (0..pass.links()).for_each(|link| pass.run(0, link));
+    }
     let count = passes.iter().map(|pass| pass.count()).sum();
     let links = passes.iter().map(|pass| pass.links()).max().unwrap_or(0);
     let run = |mut member: usize, link: usize| {

@@ -135,9 +135,10 @@ impl Bidirectional {
         self.halves.iter().map(|half| half.operations(x)).sum()
     }
 
-    /// How many threads each half gets: where there are two or more, the halves run side by side.
+    /// For how many threads each half is cut. The halves run side by side, or where each is cut by columns, one after the
+    /// other; cut for two on a team of two, they have runs of sequences enough that both threads end together.
     fn share(team: &Team) -> usize {
-        team.size().div_ceil(2)
+        team.size().div_ceil(2).max(2).min(team.size())
     }
 }
 

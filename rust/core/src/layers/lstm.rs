@@ -214,6 +214,10 @@ impl Split {
         const OTHER_CORES_BYTES_A_CYCLE: usize = 8;
         const OTHER_CORES_LATENCY: usize = 4000;
         const SLOWEST_SHARE: usize = 6;
+        if threads <= 1 {
+            // A step of a stream counts every nanosecond.
+            return Split { ranks: 1, columns: 1 };
+        }
         let (batch, tiles) = (order.batch(), order.batch().div_ceil(FULL_TILE));
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let cost = |ranks: usize, columns: usize| {

@@ -3,7 +3,6 @@
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::Padded;
 use super::spin::Spin;
 
 /// Whether a member of the team has panicked. One team of several members computes at a time, so one flag serves.
@@ -19,16 +18,15 @@ struct Abandoned;
 /// barrier is of no use after that. Every member must come equally often.
 pub struct Barrier {
     members: usize,
-    /// Apart, so that those who arrive do not disturb those who look at the other.
-    arrived: Padded<AtomicUsize>,
+    arrived: AtomicUsize,
     /// Counts how often all have come.
-    passed: Padded<AtomicUsize>,
+    passed: AtomicUsize,
 }
 
 impl Barrier {
     /// For that many members.
     pub const fn new(members: usize) -> Self {
-        Barrier { members, arrived: Padded(AtomicUsize::new(0)), passed: Padded(AtomicUsize::new(0)) }
+        Barrier { members, arrived: AtomicUsize::new(0), passed: AtomicUsize::new(0) }
     }
 
     /// Waits until all members are here.
@@ -37,15 +35,15 @@ impl Barrier {
             return;
         }
         // Read before arriving: afterwards the others may pass at any moment.
-        let passed = self.passed.0.load(Ordering::Relaxed);
-        if self.arrived.0.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
+        let passed = self.passed.load(Ordering::Relaxed);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
             // Nobody arrives again before `passed` moves.
-            self.arrived.0.store(0, Ordering::Relaxed);
-            self.passed.0.store(passed.wrapping_add(1), Ordering::Release);
+            self.arrived.store(0, Ordering::Relaxed);
+            self.passed.store(passed.wrapping_add(1), Ordering::Release);
             return;
         }
         let mut spin = Spin::new();
-        while self.passed.0.load(Ordering::Acquire) == passed {
+        while self.passed.load(Ordering::Acquire) == passed {
             if BROKEN.load(Ordering::Relaxed) {
                 // Without a message: the first panic has given its own.
                 resume_unwind(Box::new(Abandoned));

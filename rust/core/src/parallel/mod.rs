@@ -33,10 +33,6 @@ const WORTH_WAKING: usize = 4_000_000;
 /// Floating-point operations that take as long as copying a float.
 pub const COPY_OPERATIONS: usize = 40;
 
-/// On a cache line (or the pair that is fetched together) of its own.
-#[repr(align(128))]
-struct Padded<T>(T);
-
 /// In how many parts to cut `items` that cost `operations` together, none smaller than `least` items.
 pub fn parts(items: usize, least: usize, operations: usize) -> usize {
     if operations < WORTH_SHARING { 1 } else { num_threads().min(items / least.max(1)).max(1) }

@@ -15,8 +15,12 @@ use super::chains::Chains;
 use super::count;
 use super::cpu;
 use super::spin::{self, Spin};
-use super::{Padded, WORTH_SHARING, WORTH_WAKING};
+use super::{WORTH_SHARING, WORTH_WAKING};
 use crate::simd::FlushDenormals;
+
+/// On a cache line (or the pair that is fetched together) of its own.
+#[repr(align(128))]
+struct Padded<T>(T);
 
 /// What a region's members run; the number is the member's.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;

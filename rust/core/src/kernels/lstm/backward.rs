@@ -58,6 +58,7 @@ pub struct BackwardMembers<'a> {
     dropout: Option<&'a [f32]>,
     wants_initial: bool,
     members: Members,
+    links: usize,
 }
 
 impl<'a> Backward<'a> {
@@ -77,6 +78,7 @@ impl<'a> Backward<'a> {
         assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.dh.len()));
         let matrix = self.recurrent_transposed;
         assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), 4 * units, units));
+        let members = Members::new(ranks, order.batch(), columns, matrix.panels(), 4 * units);
         BackwardMembers {
             isa,
             order,
@@ -90,7 +92,8 @@ impl<'a> Backward<'a> {
             dc: Shared::new(self.dc),
             dropout: self.dropout,
             wants_initial: self.wants_initial,
-            members: Members::new(ranks, order.batch(), columns, matrix.panels(), 4 * units),
+            links: members.links(order, 1),
+            members,
         }
     }
 }
@@ -105,11 +108,11 @@ impl Pass for BackwardMembers<'_> {
     }
 
     fn links(&self) -> usize {
-        self.members.links(self.order, 1)
+        self.links
     }
 
     fn run(&self, member: usize, link: usize) {
-        let (member, links) = (self.members.get(member), self.links());
+        let (member, links) = (self.members.get(member), self.links);
         let steps = member.link(self.order, links - 1 - link, links);
         let last = self.wants_initial && link + 1 == links;
         self.isa.dispatch(BackwardMember { pass: self, member, steps, last });

@@ -77,6 +77,7 @@ pub struct ForwardMembers<'a> {
     dropout: Option<&'a [f32]>,
     turn: usize,
     members: Members,
+    links: usize,
 }
 
 /// Where `x · W + b` stands.
@@ -132,6 +133,7 @@ impl<'a> Forward<'a> {
         if let Some(projection) = &projection {
             projection.check(isa, order.rows(), units);
         }
+        let members = Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes()), units);
         ForwardMembers {
             isa,
             order,
@@ -148,7 +150,9 @@ impl<'a> Forward<'a> {
             last: Shared::new(self.last),
             dropout: self.dropout,
             turn: self.turn,
-            members: Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes()), units),
+            // So many that threads end together, but of enough rows for a read of `W`.
+            links: members.links(order, if ahead { AHEAD_ROWS / 2 } else { 1 }),
+            members,
         }
     }
 }
@@ -163,13 +167,12 @@ impl Pass for ForwardMembers<'_> {
     }
 
     fn links(&self) -> usize {
-        let least = if self.ahead { AHEAD_ROWS * self.members.count() / self.order.batch().max(1) } else { 1 };
-        self.members.links(self.order, least)
+        self.links
     }
 
     fn run(&self, member: usize, link: usize) {
         let member = self.members.get(member);
-        let steps = member.link(self.order, link, self.links());
+        let steps = member.link(self.order, link, self.links);
         self.isa.dispatch(ForwardMember { pass: self, member, steps });
     }
 }
