@@ -4,8 +4,8 @@
     python benches/scaling.py --threads 1 8 16 --peers lstm_rs torch --cases train:char-lm infer:seed-b256 --turns 5
 
 A cell is the median time, the parallel efficiency t(1) / (n t(n)), and the per cent of the FMA peak of n threads.
-The last row is the efficiency of the peak itself: what is lost there, to clocks or to cores that are two threads of
-one, no program can win back.
+Where 1 is not among the counts, the least stands for it. The last row is the efficiency of the peak itself: what is
+lost there, to clocks or to cores that are two threads of one, no program can win back.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Scaled:
     seconds: dict[int, list[float]] = field(default_factory=dict)
     """Of a batch, by number of threads."""
     peaks: dict[int, list[float]] = field(default_factory=dict)
-    """GFLOP/s of the machine after each turn, by number of threads."""
+    """GFLOP/s of the machine after each turn, by number of threads; 0 where it cannot be measured."""
     lacks: str = ""
     """Why there is nothing, if there is nothing."""
 
@@ -45,8 +45,10 @@ class Scaled:
         pairs = zip(self.seconds[least], self.seconds[threads], strict=True)
         return 100 * least / threads * median(one / many for one, many in pairs)
 
-    def percent_of_peak(self, threads: int) -> float:
+    def percent_of_peak(self, threads: int) -> float | None:
         """Nominal work over what so many threads could multiply and add in the same round, in per cent."""
+        if not all(self.peaks[threads]):
+            return None
         pairs = zip(self.seconds[threads], self.peaks[threads], strict=True)
         return median(100 * self.case.gigaflop / seconds / peak for seconds, peak in pairs)
 
@@ -80,6 +82,8 @@ def _measure(case: Case, peer: str, processes: dict[tuple[str, int], Process], t
     scaled = Scaled(case, peer)
     try:
         for threads in counts:
+            if not processes[peer, threads].alive:
+                processes[peer, threads] = Process(peer, threads)
             opened = processes[peer, threads].ask("open", case.kind, case.name, True)
             if "lacks" in opened:
                 scaled.lacks = opened["lacks"]
@@ -88,7 +92,7 @@ def _measure(case: Case, peer: str, processes: dict[tuple[str, int], Process], t
             for threads in counts:
                 seconds = processes[peer, threads].ask("turn") / case.calls
                 scaled.seconds.setdefault(threads, []).append(seconds)
-                peak = processes[PEAK, threads].ask("turn")[str(threads)]
+                peak = processes[PEAK, threads].ask("turn").get(str(threads), 0.0)
                 scaled.peaks.setdefault(threads, []).append(peak)
     except WorkerError as error:
         scaled.lacks = str(error)
@@ -108,17 +112,23 @@ def _row(scaled: Scaled, counts: list[int], with_peer: bool) -> list[Cell]:
         if not scaled.seconds:
             row.append(Cell(NOTHING))
             continue
-        details = f"{scaled.efficiency(threads):.0f}%, {scaled.percent_of_peak(threads):.0f}% of peak"
+        details = f"{scaled.efficiency(threads):.0f}%"
+        percent = scaled.percent_of_peak(threads)
+        if percent is not None:
+            details += f", {percent:.0f}% of peak"
         row.append(Cell(duration(median(scaled.seconds[threads])), details))
     return row
 
 
 def _peak_row(results: list[Scaled], counts: list[int]) -> list[Cell]:
     """What the machine itself scales to."""
-    peaks = {n: median(peak for scaled in results for peak in scaled.peaks.get(n, [])) for n in counts}
-    least = min(counts)
     row = [Cell("FMA peak", "GFLOP/s on registers")]
-    return row + [Cell(f"{peak:.0f}", f"{100 * least * peak / n / peaks[least]:.0f}%") for n, peak in peaks.items()]
+    peaks = {n: [peak for scaled in results for peak in scaled.peaks.get(n, []) if peak] for n in counts}
+    if not all(peaks.values()):
+        return row + [Cell(NOTHING) for _ in counts]
+    least = min(counts)
+    medians = {n: median(peaks[n]) for n in counts}
+    return row + [Cell(f"{peak:.0f}", f"{100 * least * peak / n / medians[least]:.0f}%") for n, peak in medians.items()]
 
 
 def main() -> None:

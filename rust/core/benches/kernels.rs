@@ -10,7 +10,7 @@ use lstm_core::kernels::matmul::{Initial, Matmul};
 use lstm_core::kernels::pack::{PackedMatrix, Source};
 use lstm_core::kernels::peak::multiply_adds;
 use lstm_core::kernels::weight_gradient::WeightGradient;
-use lstm_core::kernels::{Direction, Order, Pass, Rows, RowsMut};
+use lstm_core::kernels::{Direction, Order, Rows, RowsMut, run_passes};
 use lstm_core::parallel::team;
 use lstm_core::simd::Isa;
 
@@ -89,7 +89,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
             group.bench_function(isa.name(), |bencher| {
                 bencher.iter(|| {
                     let x = Rows::picked(&x, inputs, order.inputs());
-                    Forward {
+                    let pass = Forward {
                         isa,
                         order: &order,
                         units,
@@ -104,8 +104,8 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         dropout: None,
                         turn: 0,
                     }
-                    .members(order.parts(1, 1), 1)
-                    .run(0, 0);
+                    .members(order.parts(1, 1), 1);
+                    run_passes(&team(0), &[&pass]);
                 });
             });
         });
@@ -116,7 +116,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
             bencher.iter_batched_ref(
                 || saved.clone(),
                 |gates| {
-                    Backward {
+                    let pass = Backward {
                         isa,
                         order: &order,
                         units,
@@ -130,8 +130,8 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         dropout: None,
                         wants_initial: false,
                     }
-                    .members(order.parts(1, 1), 1)
-                    .run(0, 0);
+                    .members(order.parts(1, 1), 1);
+                    run_passes(&team(0), &[&pass]);
                 },
                 criterion::BatchSize::LargeInput,
             );

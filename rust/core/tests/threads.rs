@@ -18,6 +18,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     );
     // Weights so large that threads share them by columns, and take from each other.
     training_does_not((30, 5), &[lstm("large", 523, true, false), lstm("larger", 531, false, true)]);
+    training_does_not((30, 9), &[both("small", 24), both("both", 37), lstm("last", 16, false, false)]);
     losses_do_not();
     set_num_threads(0);
     assert!(num_threads() >= 1);
@@ -31,6 +32,10 @@ fn lstm(name: &str, units: usize, sequences: bool, backwards: bool) -> Value {
     json!({"class_name": "LSTM", "config": {"name": name, "units": units, "activation": "tanh",
         "recurrent_activation": "sigmoid", "return_sequences": sequences, "go_backwards": backwards,
         "kernel_initializer": uniform(), "recurrent_initializer": uniform(), "bias_initializer": uniform()}})
+}
+
+fn both(name: &str, units: usize) -> Value {
+    json!({"class_name": "Bidirectional", "config": {"name": name, "layer": lstm("half", units, true, false)}})
 }
 
 fn dense(name: &str, units: usize, activation: &str) -> Value {
@@ -66,7 +71,8 @@ fn training_does_not((batch, steps): (usize, usize), middle: &[Value]) {
             }
             let bits: Vec<u32> =
                 network.weights().flat_map(|(_, w)| w.iter().map(|x| x.to_bits()).collect::<Vec<_>>()).collect();
-            (bits, trainer.results())
+            let predicted = network.predict(&[Data::I32(x.view())], batch).unwrap();
+            (bits, trainer.results(), predicted)
         };
         let one = run(1);
         for threads in [2, 3, 5] {
@@ -81,11 +87,15 @@ fn losses_do_not() {
     let predicted: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 + 1.0) / 103.0).collect();
     let weights: Vec<f32> = (0..rows).map(|i| (i % 7) as f32 / 3.0).collect();
     let targets: Vec<f32> = predicted.iter().rev().copied().collect();
+    let mut signs: Vec<f32> = (0..rows * classes).map(|i| (i % 3 % 2) as f32).collect();
+    signs[rows * classes - 1] = -1.0;
     let labels: Vec<f32> = (0..rows).map(|i| (i * 5 % classes) as f32).collect();
     for (class, sizes, target) in [
         ("SparseCategoricalCrossentropy", &[rows][..], &labels),
         ("CategoricalCrossentropy", &[rows, classes], &targets),
         ("MeanSquaredError", &[rows, classes], &targets),
+        // Takes 0 and 1 for -1 and 1, where no target of the whole batch is another.
+        ("Hinge", &[rows, classes], &signs),
     ] {
         let mut y = Tensor::new(Kind::Floats);
         y.resize(sizes).unwrap();

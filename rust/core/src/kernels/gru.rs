@@ -124,7 +124,7 @@ impl Pass for ForwardMembers<'_> {
         self.members.count()
     }
 
-    fn run(&self, member: usize, _link: usize) {
+    unsafe fn run(&self, member: usize, _link: usize) {
         self.isa.dispatch(ForwardMember { pass: self, member: self.members.get(member) });
     }
 }
@@ -423,7 +423,7 @@ impl Pass for BackwardMembers<'_> {
         self.members.count()
     }
 
-    fn run(&self, member: usize, _link: usize) {
+    unsafe fn run(&self, member: usize, _link: usize) {
         self.isa.dispatch(BackwardMember { pass: self, member: self.members.get(member) });
     }
 }

@@ -13,19 +13,20 @@ pub(super) struct Hand {
     state: AtomicU64,
 }
 
+const BITS: u32 = 24;
+
 impl Hand {
-    /// Takes an item of a round of so many, if any is left; the first to ask for one of a new round begins it.
-    ///
-    /// # Panics
-    /// Where there are more items than it can count.
+    /// It counts fewer items than so many.
+    pub(super) const MOST: usize = 1 << BITS;
+
+    /// Takes an item of a round of so many, fewer than [`Hand::MOST`], if any is left; the first to ask for one of a new round
+    /// begins it.
     pub(super) fn take(&self, round: u16, items: usize, by_others: bool) -> Option<usize> {
-        const BITS: u32 = 24;
-        const MOST: u64 = 1 << BITS;
-        assert!((items as u64) < MOST);
+        debug_assert!(items < Hand::MOST);
         let mut state = self.state.load(Ordering::Relaxed);
         loop {
             let (first, last) = match (state >> (2 * BITS)) as u16 == round {
-                true => ((state >> BITS & (MOST - 1)) as usize, (state & (MOST - 1)) as usize),
+                true => ((state >> BITS) as usize % Hand::MOST, state as usize % Hand::MOST),
                 false => (0, 0),
             };
             if first + last >= items {

@@ -46,7 +46,8 @@ impl Members {
         assert!(ranks.windows(2).all(|pair| pair[0].end == pair[1].start));
         assert!(ranks.last().is_some_and(|last| last.end == batch));
         let columns = columns.clamp(1, panels.max(1));
-        let dealt = is_dealt(batch.div_ceil(ranks.len()), columns, depth);
+        let items = panels.saturating_mul(batch.div_ceil(ITEM_RANKS));
+        let dealt = is_dealt(batch.div_ceil(ranks.len()), columns, depth) && items < Hand::MOST;
         Members {
             barriers: ranks.iter().map(|_| Barrier::new(columns)).collect(),
             hands: (0..if dealt { ranks.len() * columns } else { 0 }).map(|_| Hand::default()).collect(),
@@ -108,7 +109,7 @@ pub(super) struct Member<'a> {
 pub(super) struct Item {
     pub(super) panel: usize,
     pub(super) ranks: Range<usize>,
-    /// The panel after this one, where what comes after it is asked for.
+    /// The panel that its owner comes to next.
     pub(super) next: Option<usize>,
     /// Which of how many runs of the member's ranks these are.
     pub(super) part: (usize, usize),
@@ -130,12 +131,12 @@ fn among(ranks: &Range<usize>, active: usize) -> Range<usize> {
 impl Member<'_> {
     /// What the member computes of a step: its own panels, there and back in turn, for what was read last is still in the
     /// cache, where all of it does not fit. Where members meet and an item is worth it, those that are done go on with what
-    /// the slower ones have not begun. All members with the same ranks have to come equally often.
+    /// the slower ones have not begun. All members with the same ranks have to come equally often, with the same turns.
     #[inline(always)]
     pub(super) fn items(&self, turn: usize) -> Items<'_> {
         self.round.set(self.round.get().wrapping_add(1));
         let runs = if self.hands.is_empty() { 1 } else { self.ranks.len().div_ceil(ITEM_RANKS) };
-        Items { member: self, backwards: !turn.is_multiple_of(2), runs, given: 0, victim: 0 }
+        Items { member: self, backwards: !turn.is_multiple_of(2), runs, given: 0, distance: 0 }
     }
 
     /// Whether others may compute items of this member, and it items of theirs.
@@ -180,8 +181,8 @@ pub(super) struct Items<'a> {
     runs: usize,
     /// How many of its own it has had, where nobody takes them.
     given: usize,
-    /// How many members after this one it takes from.
-    victim: usize,
+    /// How many columns after its own the one is that it takes from.
+    distance: usize,
 }
 
 impl Items<'_> {
@@ -209,13 +210,13 @@ impl Items<'_> {
     #[inline(never)]
     fn dealt(&mut self) -> Option<Item> {
         let Member { panels, column, hands, round, .. } = self.member;
-        while self.victim < hands.len() {
-            let column = (column + self.victim) % hands.len();
+        while self.distance < hands.len() {
+            let column = (column + self.distance) % hands.len();
             let items = panels[column].len() * self.runs;
-            if let Some(item) = hands[column].take(round.get(), items, self.victim > 0) {
+            if let Some(item) = hands[column].take(round.get(), items, self.distance > 0) {
                 return Some(self.item(column, item / self.runs, item % self.runs));
             }
-            self.victim += 1;
+            self.distance += 1;
         }
         None
     }
@@ -248,8 +249,12 @@ pub trait Pass: Sync {
     fn links(&self) -> usize {
         1
     }
-    /// Computes a link of one member's share; each is to be computed once.
-    fn run(&self, member: usize, link: usize);
+    /// Computes a link of one member's share.
+    ///
+    /// # Safety
+    /// Each link must be computed once, those of a member in order, each by a thread that sees what the one before wrote; where
+    /// members meet, by as many threads at the same time as there are members.
+    unsafe fn run(&self, member: usize, link: usize);
 }
 
 /// Runs passes at the same time; where members meet and the team is not large enough for all of them, one pass after the
@@ -257,13 +262,14 @@ pub trait Pass: Sync {
 ///
 /// # Panics
 /// Where the members of a pass meet, and are more than the team has threads.
-pub(crate) fn run_passes(team: &Team, passes: &[&dyn Pass]) {
+pub fn run_passes(team: &Team, passes: &[&dyn Pass]) {
     if let [pass] = passes
         && pass.count() == 1
     {
         // A step of a stream counts every nanosecond.
         let _flush = FlushDenormals::new();
-        return (0..pass.links()).for_each(|link| pass.run(0, link));
+        // SAFETY: one member on one thread, its links in order.
+        return (0..pass.links()).for_each(|link| unsafe { pass.run(0, link) });
     }
     let count = passes.iter().map(|pass| pass.count()).sum();
     let links = passes.iter().map(|pass| pass.links()).max().unwrap_or(0);
@@ -271,7 +277,8 @@ pub(crate) fn run_passes(team: &Team, passes: &[&dyn Pass]) {
         for pass in passes {
             match member.checked_sub(pass.count()) {
                 Some(rest) => member = rest,
-                None if link < pass.links() => return pass.run(member, link),
+                // SAFETY: `chains` and, where members meet, `together` call this as it has to be, for every member of all passes.
+                None if link < pass.links() => return unsafe { pass.run(member, link) },
                 None => return,
             }
         }
@@ -282,5 +289,42 @@ pub(crate) fn run_passes(team: &Team, passes: &[&dyn Pass]) {
         team.together(count, |member| (0..links).for_each(|link| run(member, link)));
     } else {
         passes.iter().for_each(|&pass| run_passes(team, &[pass]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(items: impl Iterator<Item = Item>) -> Vec<(usize, usize)> {
+        items.map(|item| (item.panel, item.ranks.start)).collect()
+    }
+
+    #[test]
+    fn who_is_done_takes_the_last_items_of_others() {
+        let members = Members::new(std::iter::once(0..60).collect(), 60, 2, 5, 256);
+        let (first, second) = (members.get(0), members.get(1));
+        assert!(first.is_dealt());
+        for turn in 0..4 {
+            let mut own = second.items(turn);
+            let begun = places(own.by_ref().take(2));
+            // Panels 2 to 4 in three runs of ranks, there and back in turn.
+            assert_eq!(begun, [(if turn % 2 == 0 { 2 } else { 4 }, 0), (begun[0].0, 24)]);
+            let mut all = places(first.items(turn));
+            assert_eq!(all.len(), 13);
+            assert_eq!(all[6], (if turn % 2 == 0 { 4 } else { 2 }, 48));
+            assert!(own.next().is_none());
+            all.extend(begun);
+            all.sort_unstable();
+            let whole: Vec<_> = (0..5).flat_map(|panel| [0, 24, 48].map(|rank| (panel, rank))).collect();
+            assert_eq!(all, whole);
+        }
+    }
+
+    #[test]
+    fn small_steps_are_not_worth_it() {
+        let members = Members::new(vec![0..4, 4..9], 9, 2, 5, 100);
+        assert!(members.meets() && !members.get(3).is_dealt());
+        assert_eq!(places(members.get(3).items(1)), [(4, 4), (3, 4), (2, 4)]);
     }
 }

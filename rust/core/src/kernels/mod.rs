@@ -26,12 +26,12 @@ pub mod state;
 pub mod weight_gradient;
 
 pub use buffer::AlignedBuffer;
-pub use members::Pass;
+pub use members::{Pass, run_passes};
 pub use order::{Direction, Order};
 pub use rows::{Columns, Rows, RowsMut};
 
 pub(crate) use accumulate::PANEL_VECTORS;
-pub(crate) use members::{is_dealt, run_passes};
+pub(crate) use members::is_dealt;
 
 /// Floats that `rows` rows of `width`, `stride` apart, reach over.
 ///

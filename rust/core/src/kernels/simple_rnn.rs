@@ -68,7 +68,7 @@ impl Pass for ForwardMembers<'_> {
         self.members.count()
     }
 
-    fn run(&self, member: usize, _link: usize) {
+    unsafe fn run(&self, member: usize, _link: usize) {
         self.isa.dispatch(ForwardMember { pass: self, member: self.members.get(member) });
     }
 }
@@ -177,7 +177,7 @@ impl Pass for BackwardMembers<'_> {
         self.members.count()
     }
 
-    fn run(&self, member: usize, _link: usize) {
+    unsafe fn run(&self, member: usize, _link: usize) {
         self.isa.dispatch(BackwardMember { pass: self, member: self.members.get(member) });
     }
 }

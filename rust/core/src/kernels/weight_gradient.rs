@@ -47,7 +47,7 @@ pub struct WeightGradient<'a> {
 }
 
 /// A [`WeightGradient`] cut into parts and blocks.
-pub struct Tasks<'a> {
+pub struct Parts<'a> {
     isa: Isa,
     rows: usize,
     dz: Rows<'a>,
@@ -87,7 +87,7 @@ impl<'a> WeightGradient<'a> {
     /// Computes it on all threads of a team.
     ///
     /// # Panics
-    /// As [`WeightGradient::tasks`].
+    /// As [`WeightGradient::parts`].
     pub fn run(self, isa: Isa, team: &Team) {
         let columns = 0..self.dz.width;
         self.run_of(columns, isa, team);
@@ -96,22 +96,23 @@ impl<'a> WeightGradient<'a> {
     /// As [`WeightGradient::run`], of some columns alone: the others of every gradient stay as they are.
     ///
     /// # Panics
-    /// As [`WeightGradient::tasks`]; where there are not so many columns.
+    /// As [`WeightGradient::parts`]; where there are not so many columns.
     pub fn run_of(self, columns: Range<usize>, isa: Isa, team: &Team) {
-        let tasks = self.tasks_of(columns, isa, team.size());
-        team.chains(tasks.count(), tasks.blocks(), |part, block| tasks.run(part, block));
+        let parts = self.parts_of(columns, isa, team.size());
+        // SAFETY: this is how `chains` calls it.
+        team.chains(parts.count(), parts.blocks(), |part, block| unsafe { parts.run(part, block) });
     }
 
     /// Cuts it for so many threads.
     ///
     /// # Panics
     /// Where a slice does not have the length that the sizes give it.
-    pub fn tasks(self, isa: Isa, threads: usize) -> Tasks<'a> {
+    pub fn parts(self, isa: Isa, threads: usize) -> Parts<'a> {
         let columns = 0..self.dz.width;
-        self.tasks_of(columns, isa, threads)
+        self.parts_of(columns, isa, threads)
     }
 
-    fn tasks_of(self, columns: Range<usize>, isa: Isa, threads: usize) -> Tasks<'a> {
+    fn parts_of(self, columns: Range<usize>, isa: Isa, threads: usize) -> Parts<'a> {
         let width = self.dz.width;
         assert!(columns.start <= columns.end && columns.end <= width);
         self.dz.check(self.rows, width);
@@ -127,11 +128,11 @@ impl<'a> WeightGradient<'a> {
         let panels = columns.len().div_ceil(PANEL_VECTORS * isa.lanes());
         let a = operands.iter().flatten().map(|(a, _)| a.width).sum();
         let cuts = cuts(threads, self.rows.div_ceil(DEPTH_BLOCK), panels, (columns.len(), a));
-        Tasks { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts }
+        Parts { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts }
     }
 }
 
-impl Tasks<'_> {
+impl Parts<'_> {
     /// How many parts there are.
     pub fn count(&self) -> usize {
         self.cuts.0 * self.cuts.1
@@ -142,8 +143,11 @@ impl Tasks<'_> {
         self.rows.div_ceil(DEPTH_BLOCK)
     }
 
-    /// Computes a block of a part: each once, those of a part one after another.
-    pub fn run(&self, part: usize, block: usize) {
+    /// Computes a block of a part.
+    ///
+    /// # Safety
+    /// Each must be computed once, those of a part in order, each by a thread that sees what the one before wrote.
+    pub unsafe fn run(&self, part: usize, block: usize) {
         let (columns, rows) = self.cuts;
         let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
         let (column, row) = (part % columns, part / columns);
@@ -153,26 +157,26 @@ impl Tasks<'_> {
         let stride = Block::stride(GROUP.min(width));
         let floats = DEPTH_BLOCK.min(self.rows) * stride + DEPTH_BLOCK * PANEL_VECTORS * self.isa.lanes();
         packed.resize(floats).expect("memory for a block of rows");
-        self.isa.dispatch(Task { all: self, panels, row: (row, rows), block, packed: &mut packed });
+        self.isa.dispatch(Addend { all: self, panels, row: (row, rows), block, packed: &mut packed });
         PACKED.set(packed);
     }
 }
 
 thread_local! {
-    /// Where a thread copies operands to, kept from task to task.
+    /// Where a thread copies operands to, kept from block to block.
     static PACKED: Cell<AlignedBuffer> = Cell::default();
 }
 
 /// What a block of rows adds to some panels of columns and one of several runs of rows of each `dW`.
-struct Task<'a> {
-    all: &'a Tasks<'a>,
+struct Addend<'a> {
+    all: &'a Parts<'a>,
     panels: Range<usize>,
     row: (usize, usize),
     block: usize,
     packed: &'a mut AlignedBuffer,
 }
 
-impl Kernel for Task<'_> {
+impl Kernel for Addend<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -226,7 +230,7 @@ impl<'a> Share<'a> {
 
 /// A block of rows.
 struct Block<'a> {
-    all: &'a Tasks<'a>,
+    all: &'a Parts<'a>,
     panels: Range<usize>,
     rows: Range<usize>,
     /// The first row that is taken after this group.
@@ -253,7 +257,7 @@ impl Block<'_> {
         for share in shares.iter().flatten() {
             let (a, columns) = (*share.a, share.columns.len());
             for (i, row) in self.rows.clone().enumerate() {
-                // SAFETY: `tasks` checked the rows; the widths of all shares, in whole cache lines, are at most `stride`.
+                // SAFETY: `parts` checked the rows; the widths of all shares, in whole cache lines, are at most `stride`.
                 unsafe {
                     let (from, to) = (a.at(row).add(share.columns.start), self.a.as_mut_ptr().add(i * stride + start));
                     for column in (0..columns).step_by(S::LANES) {
@@ -293,7 +297,7 @@ impl Block<'_> {
         // A copy, which no store to memory can change.
         let from = self.all.dz;
         for (i, row) in self.rows.clone().enumerate() {
-            // SAFETY: `tasks` checked the rows; `dz` holds `DEPTH_BLOCK` rows of `NV` vectors, `vector` keeps within the columns.
+            // SAFETY: `parts` checked the rows; `dz` holds `DEPTH_BLOCK` rows of `NV` vectors, `vector` keeps within the columns.
             unsafe {
                 let (from, to) = (from.at(row).add(column), self.dz.as_mut_ptr().add(i * NV * S::LANES));
                 for v in 0..NV {
@@ -305,7 +309,7 @@ impl Block<'_> {
         let mut sums = Scratch::new();
         if let Some(bias) = bias {
             let one = LeftColumns { first: &raw const ONE, stride: 0 };
-            // SAFETY: `dz` holds the rows; the task with the first rows alone writes these columns of the bias.
+            // SAFETY: `dz` holds the rows; the part with the first rows alone writes these columns of the bias, one block after another.
             unsafe {
                 sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, Ahead::NONE, &mut sums);
                 add::<S, 1, NV>(simd, &sums, bias.at(column), to_next, vector);
@@ -317,7 +321,7 @@ impl Block<'_> {
         let mut next = self.all.dz.values.as_ptr().wrapping_add(next.0 * to_next + next.1);
         for share in shares.iter().flatten() {
             for (first, count) in row_blocks::<S>(share.columns.len()) {
-                // SAFETY: `a` and `dz` hold the rows; this task alone writes these rows and columns of the gradient.
+                // SAFETY: `a` and `dz` hold the rows; this part alone writes these rows and columns of the gradient, one block after another.
                 with_rows!(S, count, MR => unsafe {
                     let target = share.gradient.at((share.columns.start + first) * to_next + column);
                     for r in 0..MR {

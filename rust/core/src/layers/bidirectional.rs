@@ -110,6 +110,9 @@ pub(super) struct BidirectionalCache {
     d_outputs: [AlignedBuffer; 2],
 }
 
+/// Sequences that fill two tiles on every instruction set: more are cut into several runs.
+const SHARED_BATCH: usize = 12;
+
 impl Bidirectional {
     fn units(&self) -> usize {
         let [forward, backward] = &self.halves;
@@ -135,10 +138,10 @@ impl Bidirectional {
         self.halves.iter().map(|half| half.operations(x)).sum()
     }
 
-    /// For how many threads each half is cut. The halves run side by side, or where each is cut by columns, one after the
-    /// other; cut for two on a team of two, they have runs of sequences enough that both threads end together.
-    fn share(team: &Team) -> usize {
-        team.size().div_ceil(2).max(2).min(team.size())
+    /// For how many threads each half is cut, which run side by side: for half of them. Two threads get runs of sequences of
+    /// both, where there are sequences enough, so that they end together.
+    fn share(team: &Team, batch: usize) -> usize {
+        if team.size() == 2 && batch > SHARED_BATCH { 2 } else { team.size().div_ceil(2) }
     }
 }
 
@@ -255,7 +258,7 @@ impl Layer for Bidirectional {
                 _ => (Columns::all(own_first, forward.units), Columns::all(own_second, backward.units)),
             });
             let (left, right) = columns.unzip();
-            let threads = Self::share(&team);
+            let threads = Self::share(&team, given[0].x.sizes()[0]);
             let passes =
                 [forward.forward(&given[0], left, first, threads), backward.forward(&given[1], right, second, threads)];
             run_passes(&team, &[&*passes[0], &*passes[1]]);
@@ -334,7 +337,7 @@ impl Layer for Bidirectional {
         backward.prepare_backward(&given, both[1], d_states[1], second);
         let wants_initial = call.inputs.len() > 1;
         {
-            let threads = Self::share(&team);
+            let threads = Self::share(&team, given.x.sizes()[0]);
             let passes = [
                 forward.backward(&given, both[0], wants_initial, first, threads),
                 backward.backward(&given, both[1], wants_initial, second, threads),

@@ -113,7 +113,7 @@ const TASK_ROWS: usize = 64;
 
 /// In how many tasks to cut a product of so many rows: some for each thread, so that all end together though some may be
 /// slower.
-fn tasks(team: &Team, rows: usize) -> usize {
+fn task_count(team: &Team, rows: usize) -> usize {
     let threads = team.size();
     if threads == 1 { 1 } else { (4 * threads).min(rows / TASK_ROWS).max(threads) }
 }
@@ -527,7 +527,7 @@ impl Recurrence {
             let rows = z.len() / width;
             let mut rest = &mut *dx;
             let initial = if add { Initial::Target } else { Initial::Zero };
-            let tasks = parallel::ranges(rows, tasks(team, rows)).map(|rows| Matmul {
+            let tasks = parallel::ranges(rows, task_count(team, rows)).map(|rows| Matmul {
                 rows: rows.len(),
                 a: Rows::adjacent(&z[rows.start * width..], width),
                 b: &self.kernel_transposed,
@@ -538,12 +538,12 @@ impl Recurrence {
         }
         let steps = given.x.sizes()[1];
         if !add && !order.is_full() {
-            parallel::fill(dx, 0.0);
+            team.fill(dx, 0.0);
         }
         let initial = if add && !dropped { Initial::Target } else { Initial::Zero };
         let mut own = std::mem::take(x);
         let mut rest = if dropped { &mut *own } else { &mut *dx };
-        let count = tasks(team, order.rows()).min(order.batch()).max(1);
+        let count = task_count(team, order.rows()).min(order.batch()).max(1);
         let tasks = parallel::ranges(order.batch(), count).map(|sequences| {
             let (rows, places) = order.sorted(sequences.clone());
             Matmul {

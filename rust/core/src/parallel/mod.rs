@@ -50,12 +50,10 @@ pub fn take<'a, T>(rest: &mut &'a mut [T], range: &Range<usize>, width: usize) -
     head
 }
 
-/// Sets every float, shared among the threads.
+/// Sets every float, on all threads where there are enough of them.
 pub fn fill(values: &mut [f32], value: f32) {
-    // No number is read, which halves what it costs to copy it.
-    let operations = values.len() * COPY_OPERATIONS / 2;
-    let part = values.len().div_ceil(parts(values.len(), 1, operations)).max(1);
-    run(operations, values.chunks_mut(part), |part| part.fill(value));
+    // None is read, which halves what it costs to copy one.
+    team(values.len() * COPY_OPERATIONS / 2).fill(values, value);
 }
 
 /// Runs every task, on all threads where the `operations` of all together are worth it.

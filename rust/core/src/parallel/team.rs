@@ -392,6 +392,12 @@ impl Team {
         pool.region(members, false, self.wake, &work);
     }
 
+    /// Sets every float.
+    pub fn fill(&self, values: &mut [f32], value: f32) {
+        let part = values.len().div_ceil(self.size()).max(1);
+        self.run(values.chunks_mut(part), |part| part.fill(value));
+    }
+
     /// Runs `work(chain, link)` for each of `links` links of each of `chains` chains: the links of one chain one after
     /// another, each after what the one before it wrote, different chains at the same time. Flushes denormals.
     ///

@@ -35,8 +35,8 @@ impl Elementwise {
         if matches!(self, Elementwise::KlDivergence) { 1.0 } else { 1.0 / classes as f64 }
     }
 
-    /// The factor and summand that targets go through first: hinge losses take 0 and 1 for -1 and 1, where a batch has no
-    /// other targets.
+    /// The factor and summand that the targets of a whole batch go through first: hinge losses take 0 and 1 for -1 and 1,
+    /// where there are no others.
     pub(super) fn targets(self, y: &[f32]) -> (f32, f32) {
         let hinge = matches!(self, Elementwise::Hinge | Elementwise::SquaredHinge);
         if hinge && y.iter().all(|&y| y == 0.0 || y == 1.0) { (2.0, -1.0) } else { (1.0, 0.0) }

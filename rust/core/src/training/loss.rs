@@ -10,7 +10,7 @@ use super::{EPSILON, Serialised};
 use crate::error::{Error, Result};
 use crate::kernels::softmax;
 use crate::parallel;
-use crate::simd::Isa;
+use crate::simd::{FlushDenormals, Isa};
 
 /// Floating-point operations that an element of the predictions costs: an exponential and what goes with it.
 const OPERATIONS: usize = 100;
@@ -247,7 +247,7 @@ impl Function {
             }
             Function::Elementwise(loss) => {
                 let y = labelled.dense()?;
-                let (factor, summand) = loss.targets(y);
+                let (factor, summand) = loss.targets(labelled.target.floats());
                 for (x, y) in x.chunks_exact(k).zip(y.chunks_exact(k)) {
                     let sum: f64 = x.iter().zip(y).map(|(&x, &y)| loss.value(x, y * factor + summand)).sum();
                     each(sum * loss.share(k));
@@ -377,7 +377,7 @@ impl Function {
             }
             Function::Elementwise(loss) => {
                 let y = labelled.dense()?;
-                let (factor, summand) = loss.targets(y);
+                let (factor, summand) = loss.targets(labelled.target.floats());
                 let share = loss.share(k) as f32;
                 for (((x, target), weight), y) in rows.zip(y.chunks_exact(k)) {
                     for ((d, &x), &y) in out.row.iter_mut().zip(x).zip(y) {
@@ -674,6 +674,8 @@ impl Loss {
         width: usize,
         work: impl Fn(Labelled<'_>, Range<usize>, &mut [T]) -> Result<()> + Sync,
     ) -> Result<()> {
+        // As on every thread that shares.
+        let _flush = FlushDenormals::new();
         let (rows, operations) = (labelled.rows(), labelled.predicted.len() * OPERATIONS);
         let parts = parallel::parts(rows, 1, operations);
         if parts == 1 || matches!(self.function, Function::Own) {

@@ -46,7 +46,11 @@ impl<'a> Labelled<'a> {
     }
 
     /// Some of the rows of the whole.
+    ///
+    /// # Panics
+    /// Where these are not all rows, or not so many.
     pub fn part(&self, rows: Range<usize>) -> Labelled<'a> {
+        assert!(self.part.is_none());
         let floats = rows.start * self.classes()..rows.end * self.classes();
         Labelled {
             predicted: &self.predicted[floats.clone()],
@@ -57,7 +61,7 @@ impl<'a> Labelled<'a> {
     }
 
     /// The entries of an array of `width` a row that belong to the rows looked at.
-    fn own_rows<T>(&self, all: &'a [T], width: usize) -> &'a [T] {
+    fn looked_at<T>(&self, all: &'a [T], width: usize) -> &'a [T] {
         self.part.map_or(all, |(first, rows)| &all[first * width..(first + rows) * width])
     }
 
@@ -74,7 +78,7 @@ impl<'a> Labelled<'a> {
         let given = self.target.sizes();
         let (&classes, rest) = self.sizes.split_last().unwrap_or((&1, &[]));
         if given == self.sizes || (classes == 1 && given == rest) {
-            return Ok(self.own_rows(self.target.floats(), classes));
+            return Ok(self.looked_at(self.target.floats(), classes));
         }
         Err(Error::shape(self.place, "the target", Shape::known(self.sizes), Shape::known(given)))
     }
@@ -90,7 +94,7 @@ impl<'a> Labelled<'a> {
         if !fits {
             return Err(Error::shape(self.place, "the target", Shape::known(rest), Shape::known(given)));
         }
-        let labels = self.own_rows(self.target.floats(), 1);
+        let labels = self.looked_at(self.target.floats(), 1);
         if let Some(label) =
             labels.iter().find(|&&label| !(label >= 0.0 && label < classes as f32 && label.fract() == 0.0))
         {

@@ -43,7 +43,7 @@ pub struct Backward<'a> {
     pub wants_initial: bool,
 }
 
-/// A backward pass cut into members, to be run all at once.
+/// A backward pass cut into members.
 pub struct BackwardMembers<'a> {
     isa: Isa,
     order: &'a Order,
@@ -111,7 +111,7 @@ impl Pass for BackwardMembers<'_> {
         self.links
     }
 
-    fn run(&self, member: usize, link: usize) {
+    unsafe fn run(&self, member: usize, link: usize) {
         let (member, links) = (self.members.get(member), self.links);
         let steps = member.link(self.order, links - 1 - link, links);
         let last = self.wants_initial && link + 1 == links;

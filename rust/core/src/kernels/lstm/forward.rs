@@ -58,7 +58,7 @@ pub struct Forward<'a> {
     pub turn: usize,
 }
 
-/// A forward pass cut into members, to be run all at once.
+/// A forward pass cut into members.
 pub struct ForwardMembers<'a> {
     isa: Isa,
     order: &'a Order,
@@ -170,7 +170,7 @@ impl Pass for ForwardMembers<'_> {
         self.links
     }
 
-    fn run(&self, member: usize, link: usize) {
+    unsafe fn run(&self, member: usize, link: usize) {
         let member = self.members.get(member);
         let steps = member.link(self.order, link, self.links);
         self.isa.dispatch(ForwardMember { pass: self, member, steps });
@@ -344,7 +344,7 @@ impl ForwardMember<'_> {
         let Tile { step, panel, rank, ahead } = tile;
         let training = pass.gates.is_some();
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(step)`, and `panel` is one of the panels.
-        // Nobody writes the states of the step before while this member runs.
+        // Nobody writes over the states of the step before until all members with these ranks have met after this one.
         unsafe {
             let row = pass.order.step(step).start + rank;
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
