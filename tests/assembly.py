@@ -43,7 +43,7 @@ KERNELS = (
     "simple_rnn::ForwardMember",
     "simple_rnn::BackwardMember",
     "matmul::Matmul",
-    "weight_gradient::Task",
+    "weight_gradient::Addend",
 )
 
 
