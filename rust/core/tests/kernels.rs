@@ -637,7 +637,7 @@ fn optimizer_steps() {
 /// Members that take from each other, and links: large enough for both, and too large for the oracle.
 #[test]
 fn lstm_bits_do_not_depend_on_who_computes_what() {
-    let (batch, steps, inputs, units) = (27, 14, 3, 212);
+    let (batch, steps, inputs, units) = (27, 12, 3, 212);
     let gates = 4 * units;
     let mut random = Random(11);
     let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.1 * w).collect::<Vec<f32>>();
@@ -661,7 +661,7 @@ fn lstm_bits_do_not_depend_on_who_computes_what() {
             order.set(batch, steps, mask, Direction::Forwards);
             let mut expected: [Option<[Vec<f32>; 4]>; 2] = [None, None];
             for ahead in [false, true] {
-                for (runs, columns, turn) in [(1, 1, 0), (4, 1, 1), (1, 2, 1), (1, 3, 0), (2, 2, 1)] {
+                for (runs, columns, turn) in [(1, 1, 0), (4, 1, 1), (1, 2, 1), (1, 3, 0)] {
                     let mut states = Vec::new();
                     for training in [false, true] {
                         let projection =

@@ -17,7 +17,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
         &[lstm("lower", 37, true, true), dense("middle", 129, "tanh"), lstm("upper", 37, false, false)],
     );
     // Weights so large that threads share them by columns, and take from each other.
-    training_does_not((30, 5), &[lstm("large", 523, true, false), lstm("larger", 531, false, true)]);
+    training_does_not((30, 4), &[lstm("large", 523, false, false)]);
     training_does_not((30, 9), &[both("small", 24), both("both", 37), lstm("last", 16, false, false)]);
     losses_do_not();
     set_num_threads(0);
@@ -56,7 +56,8 @@ fn training_does_not((batch, steps): (usize, usize), middle: &[Value]) {
     let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01, "clipnorm": 0.1}},
         "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]})
     .to_string();
-    let x = Array2::from_shape_fn((batch, steps), |(i, j)| ((i * 131 + j * 57) * (j % 5)) as i32 % 4001).into_dyn();
+    let x =
+        Array2::from_shape_fn((batch, steps), |(i, j)| ((i * 131 + j * 57) * ((i + j) % 5)) as i32 % 4001).into_dyn();
     let y = Array1::from_shape_fn(batch, |i| (i % 3) as i64).into_dyn();
     let graph = Graph::from_json(&model).unwrap();
     for isa in Isa::available() {
@@ -65,7 +66,7 @@ fn training_does_not((batch, steps): (usize, usize), middle: &[Value]) {
             assert_eq!(num_threads(), threads);
             let mut network = Network::new(&graph, &[], 7, isa).unwrap();
             let mut trainer = Trainer::new(&mut network, &TrainerConfig::from_json(&config).unwrap()).unwrap();
-            for _ in 0..3 {
+            for _ in 0..2 {
                 let targets = Targets { y: &[Data::I64(y.view())], sample_weight: &[None] };
                 trainer.train_step(&mut network, &[Data::I32(x.view())], targets, Rows::Range(0, batch)).unwrap();
             }
