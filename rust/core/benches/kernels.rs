@@ -105,7 +105,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         turn: 0,
                     }
                     .members(order.parts(1, 1), 1);
-                    run_passes(&team(0), &[&pass]);
+                    run_passes(&team(0), [Box::new(pass)]);
                 });
             });
         });
@@ -131,7 +131,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
                         wants_initial: false,
                     }
                     .members(order.parts(1, 1), 1);
-                    run_passes(&team(0), &[&pass]);
+                    run_passes(&team(0), [Box::new(pass)]);
                 },
                 criterion::BatchSize::LargeInput,
             );

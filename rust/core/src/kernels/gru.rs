@@ -109,7 +109,7 @@ impl<'a> Forward<'a> {
         };
         ForwardMembers {
             isa,
-            members: Members::new(ranks, order.batch(), 1, 1, 0),
+            members: Members::of_ranks(ranks, order.batch()),
             states,
             input: self.input,
             gates: Shared::new(self.gates),
@@ -408,7 +408,7 @@ impl<'a> Backward<'a> {
         };
         BackwardMembers {
             isa,
-            members: Members::new(ranks, order.batch(), 1, 1, 0),
+            members: Members::of_ranks(ranks, order.batch()),
             gradients,
             h: self.h,
             gates: Shared::new(self.gates),

@@ -56,6 +56,14 @@ impl Members {
         }
     }
 
+    /// Of `ranks` alone, which never wait for each other.
+    ///
+    /// # Panics
+    /// As [`Members::new`].
+    pub(super) fn of_ranks(ranks: Vec<Range<usize>>, batch: usize) -> Members {
+        Members::new(ranks, batch, 1, 1, 0)
+    }
+
     pub(super) fn count(&self) -> usize {
         self.ranks.len() * self.panels.len()
     }
@@ -105,11 +113,10 @@ pub(super) struct Member<'a> {
 }
 
 /// A panel for some ranks.
-#[derive(Clone)]
 pub(super) struct Item {
     pub(super) panel: usize,
     pub(super) ranks: Range<usize>,
-    /// The panel that its owner comes to next.
+    /// The panel that this member comes to next, if it is known.
     pub(super) next: Option<usize>,
     /// Which of how many runs of the member's ranks these are.
     pub(super) part: (usize, usize),
@@ -198,12 +205,8 @@ impl Items<'_> {
         } else {
             (start + place, start + place + 1)
         };
-        Item {
-            panel,
-            ranks: from..to,
-            next: if place + 1 < end - start { Some(next) } else { None },
-            part: (run, self.runs),
-        }
+        let next = if place + 1 < end - start { Some(next) } else { None };
+        Item { panel, ranks: from..to, next, part: (run, self.runs) }
     }
 
     /// An item that nobody has begun: of its own column, else of another's.
@@ -213,8 +216,10 @@ impl Items<'_> {
         while self.distance < hands.len() {
             let column = (column + self.distance) % hands.len();
             let items = panels[column].len() * self.runs;
-            if let Some(item) = hands[column].take(round.get(), items, self.distance > 0) {
-                return Some(self.item(column, item / self.runs, item % self.runs));
+            let is_others = self.distance > 0;
+            if let Some(item) = hands[column].take(round.get(), items, is_others) {
+                let item = self.item(column, item / self.runs, item % self.runs);
+                return Some(Item { next: item.next.filter(|_| !is_others), ..item });
             }
             self.distance += 1;
         }
@@ -258,11 +263,16 @@ pub trait Pass: Sync {
 }
 
 /// Runs passes at the same time; where members meet and the team is not large enough for all of them, one pass after the
-/// other.
+/// other. Flushes denormals.
 ///
 /// # Panics
 /// Where the members of a pass meet, and are more than the team has threads.
-pub fn run_passes(team: &Team, passes: &[&dyn Pass]) {
+pub fn run_passes<const N: usize>(team: &Team, passes: [Box<dyn Pass + '_>; N]) {
+    run_all(team, &passes);
+}
+
+/// As [`run_passes`], which sees by owning them that nobody else runs them.
+fn run_all(team: &Team, passes: &[Box<dyn Pass + '_>]) {
     if let [pass] = passes
         && pass.count() == 1
     {
@@ -277,7 +287,7 @@ pub fn run_passes(team: &Team, passes: &[&dyn Pass]) {
         for pass in passes {
             match member.checked_sub(pass.count()) {
                 Some(rest) => member = rest,
-                // SAFETY: `chains` and, where members meet, `together` call this as it has to be, for every member of all passes.
+                // SAFETY: `chains` and, where members meet, `together` call this for every link as it has to be called.
                 None if link < pass.links() => return unsafe { pass.run(member, link) },
                 None => return,
             }
@@ -288,7 +298,7 @@ pub fn run_passes(team: &Team, passes: &[&dyn Pass]) {
     } else if count <= team.size() || passes.len() == 1 {
         team.together(count, |member| (0..links).for_each(|link| run(member, link)));
     } else {
-        passes.iter().for_each(|&pass| run_passes(team, &[pass]));
+        passes.chunks(1).for_each(|pass| run_all(team, pass));
     }
 }
 

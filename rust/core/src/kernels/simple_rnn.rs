@@ -54,7 +54,7 @@ impl<'a> Forward<'a> {
         check_packed(self.isa, self.recurrent_kernel, states.units, states.units);
         ForwardMembers {
             isa: self.isa,
-            members: Members::new(ranks, states.order.batch(), 1, 1, 0),
+            members: Members::of_ranks(ranks, states.order.batch()),
             states,
             z: self.z,
             recurrent_kernel: self.recurrent_kernel,
@@ -162,7 +162,7 @@ impl<'a> Backward<'a> {
         check_packed(self.isa, self.recurrent_transposed, units, units);
         BackwardMembers {
             isa: self.isa,
-            members: Members::new(ranks, order.batch(), 1, 1, 0),
+            members: Members::of_ranks(ranks, order.batch()),
             gradients,
             h: self.h,
             dz: Shared::new(self.dz),

@@ -62,11 +62,12 @@ pub struct Parts<'a> {
 /// The fewest rows of `dW` of a part: some tiles.
 const LEAST_ROWS: usize = 24;
 
-/// In how many runs of `panels` of columns, and of rows of `dW`, to cut it for `threads`, so that no part has more than
-/// two thirds of a thread's share where there are several blocks of rows, and the threads end together though some may be slower.
+/// In how many runs of columns, of which there are `panels`, and of rows to cut `dW` for `threads`: so that no part has more
+/// than a thread's share; where there are several blocks, than two thirds, so that the threads end together though some may be
+/// slower.
 ///
-/// Each run of columns copies all `columns.1` of `A`, and each run of rows all `columns.0` of `dZ`: of the cuts that will
-/// do the one that copies least.
+/// Each run of columns copies all `a` columns of `A`, and each run of rows all `dz` columns of `dZ`: of the cuts that will do
+/// the one that copies least.
 fn cuts(threads: usize, blocks: usize, panels: usize, (dz, a): (usize, usize)) -> (usize, usize) {
     if threads <= 1 {
         return (1, 1);
@@ -309,7 +310,8 @@ impl Block<'_> {
         let mut sums = Scratch::new();
         if let Some(bias) = bias {
             let one = LeftColumns { first: &raw const ONE, stride: 0 };
-            // SAFETY: `dz` holds the rows; the part with the first rows alone writes these columns of the bias, one block after another.
+            // SAFETY: `dz` holds the rows; the part with the first rows alone writes these columns of the bias, one block after
+            // another.
             unsafe {
                 sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, Ahead::NONE, &mut sums);
                 add::<S, 1, NV>(simd, &sums, bias.at(column), to_next, vector);
@@ -321,7 +323,8 @@ impl Block<'_> {
         let mut next = self.all.dz.values.as_ptr().wrapping_add(next.0 * to_next + next.1);
         for share in shares.iter().flatten() {
             for (first, count) in row_blocks::<S>(share.columns.len()) {
-                // SAFETY: `a` and `dz` hold the rows; this part alone writes these rows and columns of the gradient, one block after another.
+                // SAFETY: `a` and `dz` hold the rows; this part alone writes these rows and columns of the gradient, one block
+                // after another.
                 with_rows!(S, count, MR => unsafe {
                     let target = share.gradient.at((share.columns.start + first) * to_next + column);
                     for r in 0..MR {

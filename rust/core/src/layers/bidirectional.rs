@@ -261,7 +261,7 @@ impl Layer for Bidirectional {
             let threads = Self::share(&team, given[0].x.sizes()[0]);
             let passes =
                 [forward.forward(&given[0], left, first, threads), backward.forward(&given[1], right, second, threads)];
-            run_passes(&team, &[&*passes[0], &*passes[1]]);
+            run_passes(&team, passes);
         }
         match self.merge {
             Merge::Concat => {
@@ -342,7 +342,7 @@ impl Layer for Bidirectional {
                 forward.backward(&given, both[0], wants_initial, first, threads),
                 backward.backward(&given, both[1], wants_initial, second, threads),
             ];
-            run_passes(&team, &[&*passes[0], &*passes[1]]);
+            run_passes(&team, passes);
         }
         let (left, right) = match call.gradients.take() {
             Some(gradients) => Some(gradients.split_at_mut(forward.weights_len())).unzip(),

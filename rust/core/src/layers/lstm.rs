@@ -1,7 +1,5 @@
 //! The cell of LSTM and LSTMCell.
 
-use std::ops::Range;
-
 use super::cell::{Cell, OutputGradient, Sizes, inputs};
 use super::recurrence::{Given, RecurrenceCache};
 use crate::error::Result;
@@ -120,7 +118,7 @@ impl Cell for Lstm {
             let projection = self.projection(Rows::picked(values, features, order.inputs()));
             let weights = 16 * units * (features + units) / split.columns;
             let fused = order.steps() < 2
-                || weights <= CACHED_WEIGHTS && (features <= lanes || order.batch() >= FULL_TILE * split.ranks);
+                || weights <= CACHED_WEIGHTS && (features <= lanes || order.batch().div_ceil(split.runs) >= FULL_TILE);
             if fused { Input::Fused(projection) } else { Input::Ahead(projection, z) }
         } else {
             Input::Given(Rows::picked(z, GATES * units, words))
@@ -140,7 +138,7 @@ impl Cell for Lstm {
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
             turn: *turn,
         };
-        Box::new(pass.members(split.ranks(threads, order), split.columns))
+        Box::new(pass.members(order.parts(split.runs, 1), split.columns))
     }
 
     fn backward<'a>(
@@ -170,7 +168,7 @@ impl Cell for Lstm {
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
             wants_initial,
         };
-        Box::new(pass.members(split.ranks(threads, order), split.columns))
+        Box::new(pass.members(order.parts(split.runs, 1), split.columns))
     }
 
     fn gradients(
@@ -192,13 +190,14 @@ impl Cell for Lstm {
 
 /// How a pass is cut: into runs of ranks, and into runs of columns that meet after every step.
 struct Split {
-    ranks: usize,
+    runs: usize,
     columns: usize,
 }
 
 impl Split {
     /// The split with the least estimated time, in cycles of a core, of a product with weights of `depth` rows and
-    /// `vectors` vectors of columns.
+    /// `vectors` vectors of columns. Where none wait for others and there are tiles enough, it has half as many runs again as
+    /// there are threads, so that all threads end together though some may be slower.
     ///
     /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, and reads
     /// the share for every tile of them, whichever takes longer; a share that does not stay in the second-level cache comes
@@ -216,10 +215,14 @@ impl Split {
         const SLOWEST_SHARE: usize = 6;
         if threads <= 1 {
             // A step of a stream counts every nanosecond.
-            return Split { ranks: 1, columns: 1 };
+            return Split { runs: 1, columns: 1 };
         }
         let (batch, tiles) = (order.batch(), order.batch().div_ceil(FULL_TILE));
         let panels = vectors.div_ceil(PANEL_VECTORS);
+        let is_helped = |ranks: usize, columns: usize| match columns {
+            1 => ranks == threads && tiles > threads,
+            _ => ranks == 1 && is_dealt(batch, columns, depth),
+        };
         let cost = |ranks: usize, columns: usize| {
             let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
             let bytes = 4 * lanes * vectors * depth;
@@ -231,9 +234,9 @@ impl Split {
             let exchange = theirs.min(OTHER_CORES_LATENCY + theirs / OTHER_CORES_BYTES_A_CYCLE);
             let meetings = MEETING * columns.ilog2() as usize;
             let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
-            let helped = if columns == 1 { tiles > threads } else { ranks == 1 && is_dealt(rows, columns, depth) };
-            let slowest = if helped || ranks * columns == 1 { 0 } else { multiply.max(read) / SLOWEST_SHARE };
-            multiply.max(read) + fetch + exchange + meetings + opening + slowest
+            let work = multiply.max(read);
+            let slowest = if ranks * columns == 1 || is_helped(ranks, columns) { 0 } else { work / SLOWEST_SHARE };
+            work + fetch + exchange + meetings + opening + slowest
         };
         // Of equals the most runs of ranks: their cells are computed at the same time, too.
         let all = (1..=threads.min(batch).max(1)).rev().flat_map(|ranks| {
@@ -241,19 +244,8 @@ impl Split {
             (1..=most).map(move |columns| (ranks, columns))
         });
         let (ranks, columns) = all.min_by_key(|&(ranks, columns)| cost(ranks, columns)).unwrap_or((1, 1));
-        Split { ranks, columns }
-    }
-
-    /// The runs of ranks. Where none wait for others and there are tiles enough, there are half as many again as threads, so
-    /// that all threads end together though some may be slower.
-    fn ranks(&self, threads: usize, order: &Order) -> Vec<Range<usize>> {
-        let tiles = order.batch().div_ceil(FULL_TILE);
-        let runs = if self.columns > 1 || threads == 1 || self.ranks < threads || tiles <= threads {
-            self.ranks
-        } else {
-            tiles.div_ceil((2 * tiles).div_ceil(3 * threads))
-        };
-        order.parts(runs, 1)
+        let shared = columns == 1 && is_helped(ranks, columns);
+        Split { runs: if shared { tiles.div_ceil((2 * tiles).div_ceil(3 * threads)) } else { ranks }, columns }
     }
 }
 
@@ -266,8 +258,8 @@ mod tests {
     fn split_for(threads: usize, batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
         let mut order = Order::default();
         order.set(batch, 50, None, Direction::Forwards);
-        let split = Split::best(threads, &order, depth, vectors, 16);
-        (split.ranks(threads, &order).len(), split.columns)
+        let Split { runs, columns } = Split::best(threads, &order, depth, vectors, 16);
+        (runs, columns)
     }
 
     /// On two threads.

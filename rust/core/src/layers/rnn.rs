@@ -465,8 +465,7 @@ impl Layer for Rnn {
             cell.prepare(&given, &team, cache)?;
             let columns = cell.return_sequences.then(|| Columns::all(target.floats_mut(), units));
             let pass = cell.forward(&given, columns, cache, team.size());
-            run_passes(&team, &[&*pass]);
-            drop(pass);
+            run_passes(&team, [pass]);
             cell.finish(&given, target.floats_mut(), units, cache);
             let shown = final_states.iter_mut().skip(first).take(states);
             for (target, last) in shown.zip(cell.last(cache)) {
@@ -495,8 +494,7 @@ impl Layer for Rnn {
             let team = parallel::team(2 * cell.operations(x));
             cell.prepare_backward(&given, d_output, [d_state(0), d_state(1)], cache);
             let pass = cell.backward(&given, d_output, call.inputs.len() > 1, cache, team.size());
-            run_passes(&team, &[&*pass]);
-            drop(pass);
+            run_passes(&team, [pass]);
             // The last cell's weights lie last.
             let own = gradients.take().map(|all| {
                 let (rest, own) = all.split_at_mut(all.len() - cell.weights_len());

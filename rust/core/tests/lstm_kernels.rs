@@ -1,0 +1,265 @@
+//! The kernels of the LSTM on every instruction set of this machine: against the oracle at the edges of their tiles, and bit
+//! for bit however a pass is cut.
+
+mod support;
+
+use lstm_core::kernels::activation::Activation;
+use lstm_core::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
+use lstm_core::kernels::pack::{PackedMatrix, Source};
+use lstm_core::kernels::{Columns, Direction, Order, Pass, Rows};
+use lstm_core::simd::Isa;
+use support::{Random, assert_close, wide};
+
+const ACTIVATIONS: Activations = Activations { cell: Activation::Tanh, gate: Activation::Sigmoid };
+
+/// The weights of an LSTM, packed.
+struct Packed {
+    isa: Isa,
+    inputs: usize,
+    units: usize,
+    kernel: PackedMatrix,
+    recurrent_kernel: PackedMatrix,
+    bias: PackedMatrix,
+    recurrent_transposed: PackedMatrix,
+}
+
+impl Packed {
+    fn new(isa: Isa, [w, u, b]: [&[f32]; 3]) -> Packed {
+        let (gates, units) = (b.len(), b.len() / 4);
+        let inputs = w.len() / gates;
+        let [mut kernel, mut recurrent_kernel, mut bias, mut recurrent_transposed] =
+            std::array::from_fn(|_| PackedMatrix::default());
+        kernel.pack_gates::<4>(isa, Source::row_major(w, gates), inputs, units).unwrap();
+        recurrent_kernel.pack_gates::<4>(isa, Source::row_major(u, gates), units, units).unwrap();
+        bias.pack_gates::<4>(isa, Source::row_major(b, gates), 1, units).unwrap();
+        recurrent_transposed.pack(isa, Source::transposed(u, gates), gates, units).unwrap();
+        Packed { isa, inputs, units, kernel, recurrent_kernel, bias, recurrent_transposed }
+    }
+
+    /// `x · W + b` of the rows of an order.
+    fn projection<'a>(&'a self, x: &'a [f32], order: &'a Order) -> Projection<'a> {
+        Projection { x: Rows::picked(x, self.inputs, order.inputs()), kernel: &self.kernel, bias: &self.bias }
+    }
+
+    /// Runs back through time, down to the initial states, cut into runs of ranks and of columns: from the gradient of
+    /// all outputs and, in `dh` and `dc`, that of the last states.
+    fn backward(
+        &self,
+        order: &Order,
+        (c, gates): (&[f32], &mut [f32]),
+        d_output: &[f32],
+        (dh, dc): (&mut [f32], &mut [f32]),
+        (runs, columns): (usize, usize),
+    ) {
+        let pass = Backward {
+            isa: self.isa,
+            order,
+            units: self.units,
+            recurrent_transposed: &self.recurrent_transposed,
+            activations: ACTIVATIONS,
+            c,
+            gates,
+            d_output: Some(Rows::picked(d_output, self.units, order.outputs())),
+            dh,
+            dc,
+            dropout: None,
+            wants_initial: true,
+        };
+        together(&pass.members(order.parts(runs, 1), columns));
+    }
+}
+
+/// All members of a pass, each on a thread of its own: they may wait for one another.
+fn together(pass: &impl Pass) {
+    std::thread::scope(|scope| {
+        for member in 0..pass.count() {
+            // SAFETY: every member at the same time, its links in order on one thread.
+            scope.spawn(move || (0..pass.links()).for_each(|link| unsafe { pass.run(member, link) }));
+        }
+    });
+}
+
+#[test]
+fn forward_and_backward_at_tile_edges() {
+    for isa in Isa::available() {
+        for (batch, steps, inputs, units) in
+            [(1, 1, 1, 1), (2, 3, 5, 3), (5, 4, 3, 4), (6, 2, 7, 16), (7, 5, 2, 17), (13, 3, 9, 33), (3, 2, 4, 65)]
+        {
+            let mut random = Random((batch * 7 + units) as u64);
+            let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.4 * w).collect::<Vec<f32>>();
+            let (w, u) = (scale(random.floats(inputs * 4 * units)), scale(random.floats(units * 4 * units)));
+            let (b, x) = (random.floats(4 * units), random.floats(batch * steps * inputs));
+            let (h0, c0) = (random.floats(batch * units), random.floats(batch * units));
+            let keep: Vec<u8> = (0..batch * steps).map(|_| u8::from(random.below(3) > 0)).collect();
+            let gates = 4 * units;
+            let packed = Packed::new(isa, [&w, &u, &b]);
+
+            for masked in [false, true] {
+                let mut order = Order::default();
+                order.set(batch, steps, masked.then_some(&keep), Direction::Forwards);
+                let mask: Option<Vec<bool>> = masked.then(|| keep.iter().map(|&k| k != 0).collect());
+                // Masked outputs are left as they are: zeros, here.
+                let layer = support::Lstm { zero_output: true, ..support::Lstm::new(units) };
+                let wide_weights = [wide(&w), wide(&u), wide(&b)];
+                let run = |weights: &[Vec<f64>], h0: &[f64], c0: &[f64]| {
+                    support::lstm(&layer, weights, &wide(&x), (batch, steps, inputs), mask.as_deref(), Some((h0, c0)))
+                };
+                let (expected, h_last, c_last) = run(&wide_weights, &wide(&h0), &wide(&c0));
+                let what = format!("{} {batch}x{steps}x{inputs}x{units} {masked}", isa.name());
+                let by_rank = |values: &[f32]| -> Vec<f32> {
+                    let rows = order.sequences().iter().map(|&s| &values[s as usize * units..][..units]);
+                    rows.flatten().copied().collect()
+                };
+                let projection = packed.projection(&x, &order);
+                let mut given = vec![0.0; batch * steps * gates];
+                let all = Rows::adjacent(&x, inputs);
+                Project { projection: Projection { x: all, ..projection }, rows: batch * steps, units, z: &mut given }
+                    .run(isa);
+
+                let mut bits: [Option<Vec<f32>>; 2] = [None, None];
+                let mut trained = None;
+                // Every source of the projection, with and without the outputs, in training too; on any number of members.
+                for (training, with_output, source, parts, columns) in [
+                    (false, false, 0, 1, 1),
+                    (false, true, 1, 1, 2),
+                    (false, true, 2, 2, 1),
+                    (true, true, 0, 3, 1),
+                    (true, true, 1, 2, 2),
+                    (true, true, 2, 1, 3),
+                ] {
+                    let states = order.state_rows(training) * units;
+                    let (mut h, mut c) = (vec![0.0; states], vec![0.0; states]);
+                    h[..batch * units].copy_from_slice(&by_rank(&h0));
+                    c[..batch * units].copy_from_slice(&by_rank(&c0));
+                    let mut saved = vec![0.0; order.rows() * gates];
+                    let mut output = vec![0.0; batch * steps * units];
+                    let mut last = h0.clone();
+                    let mut room = vec![0.0; 2 * batch * gates];
+                    let input = match source {
+                        0 => Input::Fused(projection),
+                        1 => Input::Ahead(projection, &mut room),
+                        _ => Input::Given(Rows::picked(&given, gates, order.inputs())),
+                    };
+                    let pass = Forward {
+                        isa,
+                        order: &order,
+                        units,
+                        input,
+                        recurrent_kernel: &packed.recurrent_kernel,
+                        activations: ACTIVATIONS,
+                        h: &mut h,
+                        c: &mut c,
+                        gates: training.then_some(&mut saved),
+                        output: with_output.then(|| Columns::all(&mut output, units)),
+                        last: &mut last,
+                        dropout: None,
+                        turn: 0,
+                    }
+                    .members(order.parts(parts, 1), columns);
+                    together(&pass);
+                    drop(pass);
+                    if with_output {
+                        assert_close(&what, &output, &expected, 2e-6);
+                        assert_eq!(bits[0].get_or_insert_with(|| output.clone()), &output, "{what}");
+                    }
+                    assert_close(&what, &last, &h_last, 2e-6);
+                    for (rank, &sequence) in order.sequences().iter().enumerate() {
+                        let (at, of) = (order.last_state(rank, training) * units, sequence as usize * units);
+                        assert_close(&what, &c[at..at + units], &c_last[of..of + units], 2e-6);
+                    }
+                    if training {
+                        assert_eq!(bits[1].get_or_insert_with(|| saved.clone()), &saved, "{what}");
+                    }
+                    trained = Some((c, saved));
+                }
+
+                // The gradient of Σ d_output · output + Σ dh · h + Σ dc · c by the initial states.
+                let (c, saved) = trained.unwrap();
+                let d_output = random.floats(batch * steps * units);
+                let (d_h, d_c) = (random.floats(batch * units), random.floats(batch * units));
+                let dot = |a: &[f64], b: &[f32]| a.iter().zip(b).map(|(a, &b)| a * f64::from(b)).sum::<f64>();
+                let gradients = support::differences(&[wide(&h0), wide(&c0)], |states| {
+                    let (output, h, c) = run(&wide_weights, &states[0], &states[1]);
+                    dot(&output, &d_output) + dot(&h, &d_h) + dot(&c, &d_c)
+                });
+                let mut bits: Option<Vec<f32>> = None;
+                for (parts, columns) in [(1, 1), (3, 1), (1, 2), (2, 2)] {
+                    let mut dz = saved.clone();
+                    let (mut dh, mut dc) = (by_rank(&d_h), by_rank(&d_c));
+                    packed.backward(&order, (&c, &mut dz), &d_output, (&mut dh, &mut dc), (parts, columns));
+                    for (got, expected) in [(&dh, &gradients[0]), (&dc, &gradients[1])] {
+                        let expected: Vec<f32> = expected.iter().map(|&x| x as f32).collect();
+                        assert_close(&what, got, &wide(&by_rank(&expected)), 1e-5);
+                    }
+                    assert_eq!(bits.get_or_insert_with(|| dz.clone()), &dz, "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// Members that take from each other, and links: large enough for both, and too large for the oracle.
+#[test]
+fn bits_do_not_depend_on_who_computes_what() {
+    let (batch, steps, inputs, units) = (27, 12, 3, 212);
+    let gates = 4 * units;
+    let mut random = Random(11);
+    let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.1 * w).collect::<Vec<f32>>();
+    let (w, u) = (scale(random.floats(inputs * gates)), scale(random.floats(units * gates)));
+    let (b, x) = (random.floats(gates), random.floats(batch * steps * inputs));
+    let d_output = random.floats(batch * steps * units);
+    // Sequences of every length, 0 too, and gaps.
+    let keep: Vec<u8> = (0..batch * steps)
+        .map(|i| u8::from(i % steps < (i / steps * 5) % (steps + 1) && random.below(6) > 0))
+        .collect();
+    for isa in Isa::available() {
+        let packed = Packed::new(isa, [&w, &u, &b]);
+        for mask in [None, Some(&*keep)] {
+            let mut order = Order::default();
+            order.set(batch, steps, mask, Direction::Forwards);
+            let mut expected: [Option<[Vec<f32>; 4]>; 2] = [None, None];
+            for ahead in [false, true] {
+                for (runs, columns, turn) in [(1, 1, 0), (4, 1, 1), (1, 2, 1), (1, 3, 0)] {
+                    let mut states = Vec::new();
+                    for training in [false, true] {
+                        let projection = packed.projection(&x, &order);
+                        // Of two steps, used again and again.
+                        let mut room = vec![0.0; 2 * batch * gates];
+                        let len = order.state_rows(training) * units;
+                        let (mut h, mut c) = (vec![0.0; len], vec![0.0; len]);
+                        let mut saved = vec![0.0; order.rows() * gates];
+                        let (mut output, mut last) = (vec![0.0; batch * steps * units], vec![0.0; batch * units]);
+                        let pass = Forward {
+                            isa,
+                            order: &order,
+                            units,
+                            input: if ahead { Input::Ahead(projection, &mut room) } else { Input::Fused(projection) },
+                            recurrent_kernel: &packed.recurrent_kernel,
+                            activations: ACTIVATIONS,
+                            h: &mut h,
+                            c: &mut c,
+                            gates: training.then_some(&mut saved),
+                            output: Some(Columns::all(&mut output, units)),
+                            last: &mut last,
+                            dropout: None,
+                            turn,
+                        }
+                        .members(order.parts(runs, 1), columns);
+                        together(&pass);
+                        drop(pass);
+                        let (mut dh, mut dc) = (vec![0.5; batch * units], vec![0.25; batch * units]);
+                        if training {
+                            packed.backward(&order, (&c, &mut saved), &d_output, (&mut dh, &mut dc), (runs, columns));
+                        }
+                        states.push([output, last, saved, [dh, dc].concat()]);
+                    }
+                    for (got, expected) in states.into_iter().zip(&mut expected) {
+                        let what =
+                            format!("{} {runs} x {columns}, ahead {ahead}, masked {}", isa.name(), mask.is_some());
+                        assert!(expected.get_or_insert_with(|| got.clone()) == &got, "{what}");
+                    }
+                }
+            }
+        }
+    }
+}
