@@ -90,6 +90,26 @@ def test_import_leaves_for_later_what_is_slow_and_seldom_used() -> None:
     assert not seldom & set(run(code).split())
 
 
+def test_what_only_training_needs_comes_with_it() -> None:
+    """A program that predicts loads no losses; who names them, or anything else that is put off, has it at once."""
+    code = """
+import sys
+import numpy as np
+import lstm_rs as tf
+model = tf.keras.Sequential([tf.keras.Input((3, 2)), tf.keras.layers.LSTM(3)])
+model.predict(np.zeros((1, 3, 2)), verbose=0)
+later = ("callbacks", "losses", "metrics", "optimizers", "preprocessing")
+assert not [name for name in later if f"lstm_rs.keras.{name}" in sys.modules]
+assert {*later, "Loss", "Metric", "Optimizer", "layers"} <= set(dir(tf.keras))
+assert tf.keras.Loss is tf.keras.losses.Loss and tf.keras.Metric is tf.keras.metrics.Metric
+assert tf.keras.Optimizer is tf.keras.optimizers.Optimizer and tf.keras.callbacks.History
+from lstm_rs.keras import *
+assert preprocessing is tf.keras.preprocessing and preprocessing.sequence.pad_sequences
+print("done")
+"""
+    assert run(code) == "done\n"
+
+
 def test_training_in_silence_needs_numpy_alone() -> None:
     """With rich, TensorFlow and Keras made impossible to import, a model trains, predicts, saves and loads."""
     code = """

@@ -1,27 +1,28 @@
 """The interface of Keras: its names, arguments, defaults and errors, computed by the engine of this package."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lstm_rs.keras import (
     activations,
     backend,
-    callbacks,
     constraints,
     initializers,
     layers,
-    losses,
-    metrics,
     models,
-    optimizers,
-    preprocessing,
     regularizers,
     saving,
     utils,
 )
 from lstm_rs.keras._checks import absent
 from lstm_rs.keras.layers import Input, Layer
-from lstm_rs.keras.losses import Loss
-from lstm_rs.keras.metrics import Metric
 from lstm_rs.keras.models import Model, Sequential
-from lstm_rs.keras.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from lstm_rs.keras import callbacks, losses, metrics, optimizers, preprocessing
+    from lstm_rs.keras.losses import Loss
+    from lstm_rs.keras.metrics import Metric
+    from lstm_rs.keras.optimizers import Optimizer
 
 __all__ = [
     "Input",
@@ -49,7 +50,15 @@ __all__ = [
 
 _FLOAT32 = "Weights and arithmetic are float32."
 
-__getattr__ = absent(
+# What a program that only predicts does without, and the module that it is in or is: loaded when it is first asked for.
+_LATER = {
+    **{module: module for module in ("callbacks", "losses", "metrics", "optimizers", "preprocessing")},
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Optimizer": "optimizers",
+}
+
+_absent = absent(
     __name__,
     __all__,
     {
@@ -64,3 +73,15 @@ __getattr__ = absent(
         "export": "`model.save` writes a file, which this library reads where the model runs.",
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        _absent(name)
+    module = import_module(f"{__name__}.{_LATER[name]}")
+    value = globals()[name] = module if name == _LATER[name] else getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -62,6 +62,24 @@ fn sleepers_wake() {
     }
 }
 
+/// Work that is shared among threads that are awake, and not worth waking them.
+const MIDDLING: usize = 1 << 20;
+
+#[test]
+fn middling_work_that_comes_at_once_wakes_though_one_thread_took_long() {
+    let _alone = alone(2);
+    drop(team(LARGE));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let shared = (0..1_000).any(|_| {
+        let first = team(MIDDLING);
+        // Longer than an idle thread stays awake.
+        std::thread::sleep(std::time::Duration::from_micros(200));
+        drop(first);
+        team(MIDDLING).size() == 2
+    });
+    assert!(shared);
+}
+
 #[test]
 fn members_meet_at_barriers() {
     // More threads than most test machines' CPUs, too.

@@ -1,17 +1,48 @@
 //! NumPy arrays as borrowed views.
 
 use lstm_core::network::Data;
-use ndarray::ArrayViewD;
+use ndarray::{ArrayD, ArrayViewD};
 use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// An array that Rust may read: its elements lie where their type wants them.
-pub(crate) struct Aligned<'py, T: Element>(PyReadonlyArrayDyn<'py, T>);
+pub(crate) enum Aligned<'py, T: Element> {
+    Borrowed(PyReadonlyArrayDyn<'py, T>),
+    /// Of a few elements.
+    Copied(ArrayD<T>),
+}
 
-impl<T: Element> Aligned<'_, T> {
+/// Adjacent elements that are copied sooner than NumPy's bookkeeping notes that they are being read.
+const WORTH_COPYING: usize = 1024;
+
+impl<'py, T: Element> Aligned<'py, T> {
     pub(crate) fn view(&self) -> ArrayViewD<'_, T> {
-        self.0.as_array()
+        match self {
+            Aligned::Borrowed(array) => array.as_array(),
+            Aligned::Copied(array) => array.view(),
+        }
+    }
+
+    /// The object, if it is an array of such elements.
+    ///
+    /// # Errors
+    /// Where they are not aligned.
+    fn cast(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Option<Self>> {
+        let Ok(array) = object.cast::<PyArrayDyn<T>>() else { return Ok(None) };
+        let size = size_of::<T>();
+        let whole = |distance: &isize| distance.unsigned_abs().is_multiple_of(size);
+        if !(array.data() as usize).is_multiple_of(align_of::<T>()) || !array.strides().iter().all(whole) {
+            return Err(PyValueError::new_err("the array's elements are not aligned in memory; pass a copy"));
+        }
+        if array.is_c_contiguous()
+            && array.len() <= WORTH_COPYING
+            && let Ok(values) = array.to_vec()
+            && let Ok(copied) = ArrayD::from_shape_vec(array.shape(), values)
+        {
+            return Ok(Some(Aligned::Copied(copied)));
+        }
+        Ok(Some(Aligned::Borrowed(array.to_owned().try_readonly()?)))
     }
 }
 
@@ -19,21 +50,10 @@ impl<'a, 'py, T: Element> FromPyObject<'a, 'py> for Aligned<'py, T> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        match object.cast::<PyArrayDyn<T>>() {
-            Ok(array) => {
-                let size = size_of::<T>();
-                let whole = |distance: &isize| distance.unsigned_abs().is_multiple_of(size);
-                if !(array.data() as usize).is_multiple_of(align_of::<T>()) || !array.strides().iter().all(whole) {
-                    return Err(PyValueError::new_err("the array's elements are not aligned in memory; pass a copy"));
-                }
-                Ok(Aligned(array.to_owned().try_readonly()?))
-            }
-            Err(_) => Err(PyTypeError::new_err(format!(
-                "expected an array of {}, not {}",
-                T::get_dtype(object.py()),
-                what(object)
-            ))),
-        }
+        Aligned::cast(object)?.ok_or_else(|| {
+            let (expected, given) = (T::get_dtype(object.py()), what(object));
+            PyTypeError::new_err(format!("expected an array of {expected}, not {given}"))
+        })
     }
 }
 
@@ -58,12 +78,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Array<'py> {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if object.cast::<PyArrayDyn<f32>>().is_ok() {
-            Ok(Array::F32(object.extract()?))
-        } else if object.cast::<PyArrayDyn<i32>>().is_ok() {
-            Ok(Array::I32(object.extract()?))
-        } else if object.cast::<PyArrayDyn<i64>>().is_ok() {
-            Ok(Array::I64(object.extract()?))
+        if let Some(array) = Aligned::cast(object)? {
+            Ok(Array::F32(array))
+        } else if let Some(array) = Aligned::cast(object)? {
+            Ok(Array::I32(array))
+        } else if let Some(array) = Aligned::cast(object)? {
+            Ok(Array::I64(array))
         } else {
             let what = what(object);
             Err(PyTypeError::new_err(format!("expected an array of float32, int32 or int64, not {what}")))
@@ -84,7 +104,7 @@ impl Array<'_> {
 /// Several arrays for Python.
 pub(crate) fn to_python(
     py: Python<'_>,
-    arrays: impl IntoIterator<Item = ndarray::ArrayD<f32>>,
+    arrays: impl IntoIterator<Item = ArrayD<f32>>,
 ) -> Vec<Bound<'_, PyArrayDyn<f32>>> {
     arrays.into_iter().map(|array| PyArrayDyn::from_owned_array(py, array)).collect()
 }

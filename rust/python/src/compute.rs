@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, TryLockError};
 
+use lstm_core::parallel::generation;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -33,13 +34,13 @@ pub(crate) trait Settle {
 /// the other, and a callback or a signal handler may use the same value.
 pub(crate) struct Shared<T> {
     lock: RwLock<T>,
-    /// The process that the lock's state belongs to.
-    process: AtomicU32,
+    /// The generation of processes that the lock's state belongs to.
+    generation: AtomicU32,
 }
 
 impl<T: Settle + Send + Sync> Shared<T> {
     pub(crate) fn new(value: T) -> Self {
-        Shared { lock: RwLock::new(value), process: AtomicU32::new(std::process::id()) }
+        Shared { lock: RwLock::new(value), generation: AtomicU32::new(generation()) }
     }
 
     /// Shows the value to any number of threads at once; to one alone where there is something to settle first.
@@ -100,15 +101,15 @@ impl<T: Settle + Send + Sync> Shared<T> {
 
     /// In a forked child, whether the parent's other threads held the lock at the fork: nobody would ever release it.
     fn check_process(&self) -> Result<(), Failure> {
-        let process = std::process::id();
-        if self.process.load(Ordering::Relaxed) == process {
+        let generation = generation();
+        if self.generation.load(Ordering::Relaxed) == generation {
             return Ok(());
         }
         if let Err(TryLockError::WouldBlock) = self.lock.try_write() {
             let message = "this model was in use by another thread when the process forked; load it again in the child";
             return Err(PyRuntimeError::new_err(message).into());
         }
-        self.process.store(process, Ordering::Relaxed);
+        self.generation.store(generation, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,14 +18,16 @@ from lstm_rs.keras import _data
 from lstm_rs.keras._checks import dictionary, flag, integer, is_off, named, number, positive_int, real, warn
 from lstm_rs.keras._seeds import next_seed
 from lstm_rs.keras._types import Array, Config, Logs, Values
-from lstm_rs.keras.callbacks import CallbackList, History
-from lstm_rs.keras.metrics import Metric
-from lstm_rs.keras.models.compiled import Compiled, Resolved
 from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, Rows, checked_steps, samples_a_batch
-from lstm_rs.keras.models.own_steps import Steps
 from lstm_rs.keras.models.sources import Source, source_of
 from lstm_rs.keras.models.specs import InputSpec, OutputSpec
-from lstm_rs.keras.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from lstm_rs.keras.callbacks import CallbackList, History
+    from lstm_rs.keras.metrics import Metric
+    from lstm_rs.keras.models.compiled import Compiled, Resolved
+    from lstm_rs.keras.models.own_steps import Steps
+    from lstm_rs.keras.optimizers import Optimizer
 
 # A direct call computes in such parts, with the same results, so that a huge one can be interrupted between them.
 _DIRECT_BATCH = 1024
@@ -153,6 +155,9 @@ class Trainer:
             "steps_per_execution": positive_int("compile", steps_per_execution=steps_per_execution),
             "jit_compile": flag(jit_compile=jit_compile) and jit_compile is True,
         }
+        # Loaded here: a program that only predicts does without losses, metrics and optimizers.
+        from lstm_rs.keras.models.compiled import Compiled
+
         compiled = Compiled(optimizer, loss, loss_weights, metrics, weighted_metrics, settings, flag(skip_nan=skip_nan))
         previous = self._compiled
         if previous is not None and previous.optimizer is compiled.optimizer and self._resolved is not None:
@@ -289,16 +294,7 @@ class Trainer:
                 validation_steps,
                 "validation_steps",
             )
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=epochs,
-                steps=feed.steps,
-            )
+        callbacks = self._listeners(callbacks, verbose, epochs, feed.steps, add_history=True)
         resolved = self._resolved
         assert resolved is not None
         steps = self._steps
@@ -381,15 +377,7 @@ class Trainer:
         source = source_of(x, y=y, sample_weight=sample_weight)
         engine = self._to_read(x if source is None else self._example(source))
         feed = self._feed(engine, source or self._parts(x, y, sample_weight), batch_size, steps, "steps")
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_progbar=verbose != 0,
-                model=self,
-                verbose=verbose,
-                epochs=1,
-                steps=feed.steps,
-            )
+        callbacks = self._listeners(callbacks, verbose, 1, feed.steps)
         try:
             logs = self._evaluate(engine, feed, callbacks)
         finally:
@@ -434,10 +422,7 @@ class Trainer:
                 return self.pack(engine.predict(feed.data.x, feed.batch, None))
         else:
             feed = BatchFeed(source, steps, self._only_inputs)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=feed.steps
-            )
+        callbacks = self._listeners(callbacks, verbose, 1, feed.steps)
         self.stop_predicting = False
         try:
             callbacks.on_predict_begin()
@@ -557,6 +542,25 @@ class Trainer:
         assert self._resolved is not None
         assert self._engine is not None
         return self._resolved.own_steps or self._engine
+
+    def _listeners(
+        self, callbacks: Any, verbose: int | str, epochs: int, steps: int | None, add_history: bool = False
+    ) -> CallbackList:
+        """The callbacks of a call with what shows its progress; a list that is one already stays as it is."""
+        # Loaded here: see `compile`.
+        from lstm_rs.keras.callbacks import CallbackList
+
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(
+            callbacks,
+            add_history=add_history,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps,
+        )
 
     def _assert_compiled(self) -> None:
         if not self.compiled:

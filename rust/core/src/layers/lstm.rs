@@ -207,7 +207,7 @@ impl Split {
     /// and results do not depend on them.
     fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
         const MEETING: usize = 1500;
-        const REGION: usize = 25_000;
+        const REGION: usize = 4000;
         const SECOND_LEVEL_BYTES_A_CYCLE: usize = 40;
         const THIRD_LEVEL_BYTES_A_CYCLE: usize = 8;
         const OTHER_CORES_BYTES_A_CYCLE: usize = 8;

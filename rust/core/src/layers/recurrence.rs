@@ -293,11 +293,14 @@ impl Recurrence {
 
     /// Draws what dropout multiplies by and applies it to the inputs and the initial `h`.
     fn drop(&self, given: &Given<'_>, cache: &mut RecurrenceCache) -> Result<()> {
+        cache.x_dropout.resize(0)?;
+        cache.h_dropout.resize(0)?;
+        if !given.training {
+            return Ok(());
+        }
         let (seed, stream) = given.random;
         let mut random = Random::new(self.dropout.seed.unwrap_or(seed), stream);
         let order = &cache.order;
-        cache.x_dropout.resize(0)?;
-        cache.h_dropout.resize(0)?;
         if self.drops_inputs(given.training) {
             let (features, steps) = (self.features, given.x.sizes()[1]);
             cache.x_dropout.resize(order.batch() * features)?;
@@ -309,7 +312,7 @@ impl Recurrence {
                 x.iter_mut().zip(from).for_each(|(x, (from, factor))| *x = from * factor);
             }
         }
-        if given.training && self.dropout.recurrent > 0.0 {
+        if self.dropout.recurrent > 0.0 {
             cache.h_dropout.resize(order.batch() * self.units)?;
             random.dropout(self.dropout.recurrent, &mut cache.h_dropout);
             self.cell.drop_initial(cache)?;

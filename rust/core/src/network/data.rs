@@ -127,6 +127,10 @@ fn copy_floats(array: &ArrayViewD<'_, f32>, rows: Rows<'_>, mut target: &mut [f3
     let width = target.len().checked_div(rows.len()).unwrap_or(0);
     let operations = target.len() * parallel::COPY_OPERATIONS;
     let parts = parallel::parts(rows.len(), 1, operations);
+    if parts == 1 {
+        let Ok(()) = copy(array, rows, target, Ok::<_, Infallible>);
+        return;
+    }
     let tasks = parallel::ranges(rows.len(), parts)
         .map(|range| (rows.part(range.clone()), parallel::take(&mut target, &range, width)));
     parallel::run(operations, tasks, |(rows, target)| {
@@ -144,20 +148,26 @@ fn copy<T: Copy, U, E>(
     if width == 0 {
         return Ok(());
     }
+    if let (Rows::Range(from, to), Some(source)) = (rows, array.as_slice()) {
+        return copy_all(&source[from * width..to * width], target, convert);
+    }
     for (row, target) in rows.iter().zip(target.chunks_exact_mut(width)) {
         let source = array.index_axis(Axis(0), row);
         match source.as_slice() {
-            Some(source) => {
-                for (to, &from) in target.iter_mut().zip(source) {
-                    *to = convert(from)?;
-                }
-            }
-            None => {
-                for (to, &from) in target.iter_mut().zip(source.iter()) {
-                    *to = convert(from)?;
-                }
-            }
+            Some(source) => copy_all(source, target, &convert)?,
+            None => copy_all(source.iter(), target, &convert)?,
         }
+    }
+    Ok(())
+}
+
+fn copy_all<'a, T: Copy + 'a, U, E>(
+    source: impl IntoIterator<Item = &'a T>,
+    target: &mut [U],
+    convert: impl Fn(T) -> std::result::Result<U, E>,
+) -> std::result::Result<(), E> {
+    for (to, &from) in target.iter_mut().zip(source) {
+        *to = convert(from)?;
     }
     Ok(())
 }

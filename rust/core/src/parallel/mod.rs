@@ -11,6 +11,7 @@ mod chains;
 mod count;
 #[forbid(unsafe_code)]
 mod cpu;
+mod fork;
 #[forbid(unsafe_code)]
 mod spin;
 mod team;
@@ -19,6 +20,7 @@ use std::ops::Range;
 
 pub use barrier::Barrier;
 pub use count::{MOST_THREADS, THREADS_VARIABLE, from_environment, num_threads};
+pub use fork::generation;
 pub use team::{Team, set_num_threads, team};
 
 /// Floating-point operations below which even a thread that is awake costs more than it brings: some 4 µs of one core.

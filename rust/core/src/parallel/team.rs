@@ -14,6 +14,7 @@ use super::barrier::BROKEN;
 use super::chains::Chains;
 use super::count;
 use super::cpu;
+use super::fork::generation;
 use super::spin::{self, Spin};
 use super::{WORTH_SHARING, WORTH_WAKING};
 use crate::simd::FlushDenormals;
@@ -189,10 +190,10 @@ impl Shared {
 /// A number of worker threads.
 struct Pool {
     /// Threads do not survive a fork: a child that finds its parent's pool makes its own.
-    process: u32,
+    generation: u32,
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    /// When its last team ended.
+    /// When the last work ended that it shared or would have shared awake.
     ended: Option<Instant>,
 }
 
@@ -219,7 +220,7 @@ impl Pool {
             count::settle_for(threads, given);
         }
         spin::set_crowded(given > count::granted());
-        Pool { process: std::process::id(), shared, workers, ended: None }
+        Pool { generation: generation(), shared, workers, ended: None }
     }
 
     fn size(&self) -> usize {
@@ -280,7 +281,7 @@ impl Drop for Pool {
     /// Ends the threads.
     fn drop(&mut self) {
         let workers = std::mem::take(&mut self.workers);
-        if self.process != std::process::id() {
+        if self.generation != generation() {
             // They are gone: to wait for them would be to wait for ever.
             std::mem::forget(workers);
             return;
@@ -297,15 +298,16 @@ impl Drop for Pool {
 /// The pool while nobody computes; null before the first use and while somebody does. Who takes it owns it.
 static IDLE: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
 
-/// The process that `IDLE` belongs to. In a forked child the pool may be out with a thread that only the parent has.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
+/// The generation that `IDLE` belongs to; 0 before the first use. In a forked child the pool may be out with a thread that
+/// only the parent has.
+static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// Takes the pool, with as many threads as are wanted now, unless somebody has it.
 fn take() -> Option<Box<Pool>> {
-    let process = std::process::id();
-    let known = PROCESS.load(Ordering::Relaxed);
+    let generation = generation();
+    let known = OWNER.load(Ordering::Relaxed);
     let first =
-        known != process && PROCESS.compare_exchange(known, process, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        known != generation && OWNER.compare_exchange(known, generation, Ordering::Relaxed, Ordering::Relaxed).is_ok();
     let idle = IDLE.swap(null_mut(), Ordering::AcqRel);
     // SAFETY: `IDLE` holds null or what `give_back` made of a box, and the swap leaves it to no one else.
     let idle = (!idle.is_null()).then(|| unsafe { Box::from_raw(idle) });
@@ -314,7 +316,7 @@ fn take() -> Option<Box<Pool>> {
     }
     let threads = count::num_threads();
     match idle {
-        Some(pool) if pool.process == process && pool.size() == threads => Some(pool),
+        Some(pool) if pool.generation == generation && pool.size() == threads => Some(pool),
         other => {
             drop(other);
             Some(Box::new(Pool::new(threads)))
@@ -347,6 +349,8 @@ pub struct Team {
     pool: Option<Box<Pool>>,
     /// Whether the work is worth waking those who sleep.
     wake: bool,
+    /// Whether it is one thread because the others sleep, and the work not worth waking them unless more comes at once.
+    lone: bool,
     /// Neither `Send` nor `Sync`: two regions must not run at once.
     _here: PhantomData<*const ()>,
 }
@@ -355,11 +359,14 @@ pub struct Team {
 pub fn team(operations: usize) -> Team {
     let pool = (operations >= WORTH_SHARING && count::num_threads() > 1).then(take).flatten();
     let wake = operations >= WORTH_WAKING || pool.as_ref().is_some_and(|pool| pool.is_busy());
-    let team = Team { pool, wake, _here: PhantomData };
-    match &team.pool {
-        Some(pool) if !wake && !pool.is_awake() => Team { pool: None, wake, _here: PhantomData },
-        _ => team,
-    }
+    let (pool, lone) = match pool {
+        Some(pool) if !wake && !pool.is_awake() => {
+            give_back(pool);
+            (None, true)
+        }
+        pool => (pool, false),
+    };
+    Team { pool, wake, lone, _here: PhantomData }
 }
 
 impl Team {
@@ -441,8 +448,10 @@ impl Team {
 }
 
 impl Drop for Team {
+    /// Notes when the work ended, that of one thread, too: what follows at once is worth waking the others for.
     fn drop(&mut self) {
-        if let Some(mut pool) = self.pool.take() {
+        let lone = self.lone;
+        if let Some(mut pool) = self.pool.take().or_else(|| lone.then(take).flatten()) {
             pool.ended = Some(Instant::now());
             give_back(pool);
         }
