@@ -233,6 +233,8 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
         // SAFETY: `from + count <= depth`, so the caller's promise holds; the first block fills `sums`.
         unsafe {
             let b = b.add(from * NV * S::LANES);
+            // A single row does little beside reading `b`: an address of two registers would cost it an instruction each.
+            let b = if MR == 1 { black_box(b) } else { b };
             accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b);
             if from == 0 {
                 sums.fill(simd, &tile);
@@ -295,6 +297,19 @@ impl Scratch {
         assert!(r < MAX_TILE_ROWS && v < NV && NV <= PANEL_VECTORS);
         // SAFETY: as in `fill`, by the assertion.
         unsafe { simd.store(vector, self.0.as_mut_ptr().cast::<f32>().add((r * NV + v) * S::LANES)) };
+    }
+
+    /// Puts the only row of another tile in the place of a row.
+    ///
+    /// # Safety
+    /// The other must have been filled with a tile of one row.
+    #[inline(always)]
+    pub(super) unsafe fn take_row<S: Simd, const NV: usize>(&mut self, simd: S, r: usize, one: &Scratch) {
+        for v in 0..NV {
+            // SAFETY: the caller's promise.
+            let vector = unsafe { one.vector::<S, NV>(simd, 0, v) };
+            self.replace::<S, NV>(simd, r, v, vector);
+        }
     }
 
     /// Vector `v` of row `r` of a tile with `NV` vectors a row.

@@ -143,7 +143,7 @@ impl Member<'_> {
     pub(super) fn items(&self, turn: usize) -> Items<'_> {
         self.round.set(self.round.get().wrapping_add(1));
         let runs = if self.hands.is_empty() { 1 } else { self.ranks.len().div_ceil(ITEM_RANKS) };
-        Items { member: self, backwards: !turn.is_multiple_of(2), runs, given: 0, distance: 0 }
+        Items { member: self, backwards: Self::goes_back(turn), runs, given: 0, distance: 0 }
     }
 
     /// Whether others may compute items of this member, and it items of theirs.
@@ -151,10 +151,16 @@ impl Member<'_> {
         !self.hands.is_empty()
     }
 
-    /// How many panels of its own it has.
+    /// Whether it takes its panels from the last to the first in a turn.
     #[inline(always)]
-    pub(super) fn own_panels(&self) -> usize {
-        self.panels[self.column].len()
+    pub(super) fn goes_back(turn: usize) -> bool {
+        !turn.is_multiple_of(2)
+    }
+
+    /// The panels of its own.
+    #[inline(always)]
+    pub(super) fn panels(&self) -> Range<usize> {
+        self.panels[self.column].clone()
     }
 
     /// How many steps the longest of its sequences has, which is the first.
@@ -238,7 +244,7 @@ impl Iterator for Items<'_> {
         }
         let place = self.given;
         self.given += 1;
-        if place < member.own_panels() { Some(self.item(member.column, place, 0)) } else { None }
+        if place < member.panels().len() { Some(self.item(member.column, place, 0)) } else { None }
     }
 }
 

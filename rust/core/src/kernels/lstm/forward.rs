@@ -90,6 +90,9 @@ enum Z<'a> {
     Ahead(Shared<'a>, usize),
 }
 
+/// Panels of a wide tile: their chains overlap each other, and the sums of those that follow.
+const WIDE_PANELS: usize = 3;
+
 /// Rows that a member projects at a time: many enough to read `W` seldom, few enough to stay in the second-level cache
 /// until their step comes.
 const AHEAD_ROWS: usize = 128;
@@ -202,10 +205,15 @@ impl Kernel for ForwardMember<'_> {
             }
             let first = step;
             for step in first..end {
-                let tiles = self.member.among(self.pass.order.active(step)).len() / S::TILE_ROWS;
-                for item in self.member.items(step + self.pass.turn) {
-                    let coming = self.pass.recurrent_kernel.coming(item.next, self.member.own_panels(), tiles);
-                    self.panel(simd, step, &item, first, coming, &mut scratch);
+                let ranks = self.member.among(self.pass.order.active(step));
+                if ranks.len() == 1 && !self.member.is_dealt() {
+                    self.rank(simd, step, ranks.start, first, &mut scratch);
+                } else {
+                    for item in self.member.items(step + self.pass.turn) {
+                        let tiles = ranks.len() / S::TILE_ROWS;
+                        let coming = self.pass.recurrent_kernel.coming(item.next, self.member.panels().len(), tiles);
+                        self.panel(simd, step, &item, first, coming, &mut scratch);
+                    }
                 }
                 self.member.meet();
             }
@@ -214,13 +222,22 @@ impl Kernel for ForwardMember<'_> {
     }
 }
 
-/// Units `panel LANES ..` of some ranks, from `rank` on, at a step, with steps projected ahead from `ahead` on.
+/// Units `panel LANES ..` of some ranks, from `rank` on, at a step, with steps projected ahead from `ahead` on. Where it is
+/// wide, the units of some panels, from `panel` on, of one rank.
 #[derive(Clone, Copy)]
 struct Tile {
     step: usize,
     panel: usize,
     rank: usize,
     ahead: usize,
+}
+
+impl Tile {
+    /// Rank and panel of its row `r`.
+    #[inline(always)]
+    fn row<const WIDE: bool>(self, r: usize) -> (usize, usize) {
+        if WIDE { (self.rank, self.panel + r) } else { (self.rank + r, self.panel) }
+    }
 }
 
 impl ForwardMember<'_> {
@@ -263,7 +280,7 @@ impl ForwardMember<'_> {
         let mut sums = Scratch::new();
         let all: usize = steps.clone().map(|step| self.member.among(self.pass.order.active(step)).len()).sum();
         for item in self.member.items(0) {
-            let coming = projection.kernel.coming(item.next, self.member.own_panels(), all / S::TILE_ROWS);
+            let coming = projection.kernel.coming(item.next, self.member.panels().len(), all / S::TILE_ROWS);
             let (part, parts) = item.part;
             let coming = share(coming, part..part + 1, parts);
             let rows: usize = steps.clone().map(|step| item.among(self.pass.order.active(step)).len()).sum();
@@ -328,9 +345,44 @@ impl ForwardMember<'_> {
             with_rows!(S, count, MR => {
                 self.sums::<S, MR>(simd, tile, coming, scratch);
                 if usual {
-                    self.cells::<S, MR, true>(simd, tile, scratch);
+                    self.cells::<S, MR, true, false>(simd, tile, scratch);
                 } else {
-                    self.cells::<S, MR, false>(simd, tile, scratch);
+                    self.cells::<S, MR, false, false>(simd, tile, scratch);
+                }
+            });
+        }
+    }
+
+    /// One step of a rank that has no others beside it. What becomes of a unit is one long chain, which the core computes for
+    /// several panels at the same time: their cells are a wide tile.
+    #[inline(always)]
+    fn rank<S: Simd>(&self, simd: S, step: usize, rank: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
+        let own = self.member.panels();
+        let backwards = Member::goes_back(step + self.pass.turn);
+        let mut sums = [Scratch::new(), Scratch::new()];
+        let tiles = own.len().div_ceil(WIDE_PANELS.min(S::TILE_ROWS));
+        for tile in 0..tiles {
+            let tile = if backwards { tiles - 1 - tile } else { tile };
+            let (start, end) = (own.start + tile * own.len() / tiles, own.start + (tile + 1) * own.len() / tiles);
+            for row in 0..end - start {
+                let row = if backwards { end - start - 1 - row } else { row };
+                self.sums::<S, 1>(simd, Tile { step, panel: start + row, rank, ahead }, &[], &mut sums);
+                let ([all_x, all_h], [of_x, of_h]) = (&mut *scratch, &sums);
+                // SAFETY: `sums` has just filled what is taken.
+                unsafe {
+                    all_h.take_row::<S, PANEL_VECTORS>(simd, row, of_h);
+                    if matches!(self.pass.z, Z::Nowhere) {
+                        all_x.take_row::<S, PANEL_VECTORS>(simd, row, of_x);
+                    }
+                }
+            }
+            let usual = self.pass.activations.is_standard() && end * S::LANES <= self.pass.units;
+            let tile = Tile { step, panel: start, rank, ahead };
+            with_rows!(S, end - start, MR => {
+                if usual {
+                    self.cells::<S, MR, true, true>(simd, tile, scratch);
+                } else {
+                    self.cells::<S, MR, false, true>(simd, tile, scratch);
                 }
             });
         }
@@ -376,37 +428,49 @@ impl ForwardMember<'_> {
         }
     }
 
-    /// The cell's update of a tile of `MR` ranks, from the scratches. `USUAL` says that the activations are the standard ones
-    /// and the units fill the panel, which is compiled in.
+    /// The cell's update of a tile of `MR` rows, from the scratches. `USUAL` says that the activations are the standard ones
+    /// and the units fill the panels, which is compiled in.
     ///
-    /// `tanh c` waits for everything before it, so it is taken of all ranks together at the end.
+    /// `tanh c` waits for everything before it, so it is taken of all rows together at the end.
     #[inline(always)]
-    fn cells<S: Simd, const MR: usize, const USUAL: bool>(&self, simd: S, tile: Tile, scratch: &mut [Scratch; 2]) {
+    fn cells<S: Simd, const MR: usize, const USUAL: bool, const WIDE: bool>(
+        &self,
+        simd: S,
+        tile: Tile,
+        scratch: &mut [Scratch; 2],
+    ) {
         let pass = self.pass;
         let Tile { step, panel, rank, ahead } = tile;
         let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
         let first = panel * S::LANES;
-        let count = if USUAL { S::LANES } else { S::LANES.min(units - first) };
+        let count = |r| match tile.row::<WIDE>(r) {
+            _ if USUAL => S::LANES,
+            (_, panel) => S::LANES.min(units - panel * S::LANES),
+        };
+        // From one row of the tile to the next, in the states and in rows of `4 units`.
+        let (stride, gates_stride) = if WIDE { (S::LANES, S::LANES) } else { (units, 4 * units) };
         let row = order.step(step).start + rank;
         let after = (order.state(step + 1, training) + rank) * units + first;
         let standard = USUAL || pass.activations.is_standard();
         let [of_x, of_h] = scratch;
         let mut c = [simd.splat(0.0); MR];
-        // SAFETY: as in `sums`, which filled the scratches; `first + count <= units`. What is written belongs to an item
-        // that this member alone was given. The rows and states of a step's ranks are adjacent.
+        // SAFETY: as in `sums`, which filled the scratches; a row's units are among the `units`. What is written belongs to an
+        // item that this member alone was given. The rows and states of a step's ranks are adjacent.
         unsafe {
             let c_before = pass.c.at((order.state(step, training) + rank) * units + first);
             let c_after = pass.c.at(after);
-            // Before the loop that stores, which would have the compiler look them up anew for each rank.
+            // Before the loop that stores, which would have the compiler look them up anew for each row.
             let mut z = [std::ptr::null(); MR];
             for (r, z) in z.iter_mut().enumerate() {
+                let (rank_of_r, panel) = tile.row::<WIDE>(r);
                 match &pass.z {
                     Z::Nowhere => {}
-                    Z::Given(rows) => *z = rows.at(row + r).add(first),
-                    Z::Whole(_) | Z::Ahead(..) => *z = self.z(step, rank + r, ahead).add(first),
+                    Z::Given(rows) => *z = rows.at(row + rank_of_r - rank).add(panel * S::LANES),
+                    Z::Whole(_) | Z::Ahead(..) => *z = self.z(step, rank_of_r, ahead).add(panel * S::LANES),
                 }
             }
             for (r, c) in c.iter_mut().enumerate() {
+                let (panel, count) = (tile.row::<WIDE>(r).1, count(r));
                 let mut sums = match (&pass.z, &pass.projection) {
                     (Z::Nowhere, Some(projection)) => [
                         projection.z(simd, panel, r, 0, of_x),
@@ -428,14 +492,14 @@ impl ForwardMember<'_> {
                     [gate.apply(simd, i), gate.apply(simd, f), cell.apply(simd, g), gate.apply(simd, o)]
                 };
                 if let Some(gates) = pass.gates {
-                    let at = gates.at((row + r) * 4 * units + first);
+                    let at = gates.at(row * 4 * units + first).add(r * gates_stride);
                     for (n, value) in [i, f, g, o].into_iter().enumerate() {
                         store(simd, value, at.add(n * units), count);
                     }
                 }
                 of_h.replace::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1, o);
-                *c = simd.mul_add(f, load(simd, c_before.add(r * units), count), simd.mul(i, g));
-                store(simd, *c, c_after.add(r * units), count);
+                *c = simd.mul_add(f, load(simd, c_before.add(r * stride), count), simd.mul(i, g));
+                store(simd, *c, c_after.add(r * stride), count);
             }
         }
         let shown = if standard {
@@ -449,19 +513,21 @@ impl ForwardMember<'_> {
         // The ranks before this one go on, the others end with this step.
         let going_on = order.active(step + 1);
         for (r, &shown) in shown.iter().enumerate() {
+            let ((rank, panel), count) = (tile.row::<WIDE>(r), count(r));
+            let (row, first) = (order.step(step).start + rank, panel * S::LANES);
             // SAFETY: as above; o stands in the scratch, in the place of its sum.
             unsafe {
                 let h = simd.mul(of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1), shown);
                 let carried = match pass.dropout {
-                    Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add((rank + r) * units + first), count)),
+                    Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add(rank * units + first), count)),
                     None => h,
                 };
-                store(simd, carried, pass.h.at(after + r * units), count);
+                store(simd, carried, pass.h.at(after + r * stride), count);
                 if let Some(output) = &pass.output {
-                    store(simd, h, output.at(order.outputs()[row + r] as usize).add(first), count);
+                    store(simd, h, output.at(order.outputs()[row] as usize).add(first), count);
                 }
-                if rank + r >= going_on {
-                    let last = order.sequences()[rank + r] as usize * units + first;
+                if rank >= going_on {
+                    let last = order.sequences()[rank] as usize * units + first;
                     store(simd, h, pass.last.at(last), count);
                 }
             }
