@@ -11,11 +11,16 @@ use lstm_core::simd::FlushDenormals;
 /// Work that is worth every thread.
 const LARGE: usize = usize::MAX;
 
+/// Teams after which threads of the program that have overlapped are not expected to do so again.
+const UNDISTURBED: usize = 16;
+
 /// The number of threads is the process's: one test at a time.
 fn alone(threads: usize) -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     set_num_threads(threads);
+    // No test before this one disturbs it.
+    (0..UNDISTURBED).for_each(|_| drop(team(LARGE)));
     guard
 }
 
@@ -165,6 +170,25 @@ fn threads_end_while_they_still_look_for_work() {
         std::thread::sleep(std::time::Duration::from_micros(round as u64 / 2));
         set_num_threads(3 - round % 2);
     }
+}
+
+#[test]
+fn a_team_leaves_a_cpu_to_another_thread_of_the_program() {
+    let _alone = alone(3);
+    let mine = team(LARGE);
+    assert_eq!(mine.size(), 3);
+    // Whoever has the pool keeps it; who comes meanwhile is on its own.
+    assert_eq!(std::thread::scope(|scope| scope.spawn(|| team(LARGE).size()).join().unwrap()), 1);
+    drop(mine);
+    // The other thread may be back.
+    let sizes: Vec<_> = (0..=UNDISTURBED).map(|_| team(LARGE).size()).collect();
+    assert_eq!(sizes, [vec![2; UNDISTURBED], vec![3]].concat());
+    // Two at once of which none has the pool, for the work is small, count as well.
+    set_num_threads(2);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let lone = team(MIDDLING);
+    assert_eq!(lone.size(), 1);
+    assert_eq!(std::thread::scope(|scope| scope.spawn(|| team(LARGE).size()).join().unwrap()), 1);
 }
 
 #[test]

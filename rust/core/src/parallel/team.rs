@@ -1,7 +1,7 @@
 //! The threads, and the regions of work that they share with their caller.
 
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null_mut;
@@ -131,6 +131,7 @@ impl Shared {
     /// A worker's life.
     fn serve(&self, member: usize) {
         let _flush = FlushDenormals::new();
+        IN_TEAM.set(true);
         let bed = &self.beds[member - 1].0;
         bed.thread.get_or_init(std::thread::current);
         let mut seen = 0;
@@ -302,6 +303,39 @@ static IDLE: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
 /// only the parent has.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
+thread_local! {
+    /// Whether this thread has a team or computes for one.
+    static IN_TEAM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How many threads of the program have a team for work that is worth sharing, below the generation that they belong to.
+static CALLERS: AtomicU64 = AtomicU64::new(0);
+
+/// Changes the number of callers, of this generation; returns what it was.
+fn count_callers(change: impl Fn(u32) -> u32) -> u32 {
+    let generation = u64::from(generation()) << 32;
+    let callers = |state: u64| if state & !u64::from(u32::MAX) == generation { state as u32 } else { 0 };
+    let changed = |state| Some(generation | u64::from(change(callers(state))));
+    callers(CALLERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed).unwrap_or_else(|state| state))
+}
+
+/// Such teams since two of them last overlapped.
+static APART: AtomicUsize = AtomicUsize::new(USUALLY_APART);
+
+/// Teams that do not overlap, after which the next one is not expected to.
+const USUALLY_APART: usize = 16;
+
+/// Counts a team of this thread. How many CPUs to leave to other threads of the program that compute now, or will soon, for all
+/// that is known: a worker that shared one with them would have to wait its turn, for milliseconds, and its caller for it.
+fn others() -> usize {
+    let others = count_callers(|callers| callers + 1);
+    if others > 0 {
+        APART.store(0, Ordering::Relaxed);
+        return others as usize;
+    }
+    usize::from(APART.fetch_add(1, Ordering::Relaxed) < USUALLY_APART)
+}
+
 /// Takes the pool, with as many threads as are wanted now, unless somebody has it.
 fn take() -> Option<Box<Pool>> {
     let generation = generation();
@@ -342,37 +376,44 @@ pub fn set_num_threads(count: usize) {
     }
 }
 
-/// What one region of work may use: all threads, or the caller's alone where the work is too small or another thread of
-/// the program computes at the moment. It belongs to its thread until it is dropped; whoever asks meanwhile, a task of
-/// this very team too, gets a team of one.
+/// What one region of work may use: all threads, fewer where other threads of the program compute, or the caller's alone
+/// where the work is too small. It belongs to its thread until it is dropped; whoever asks meanwhile, a task of this very
+/// team too, gets a team of one.
 pub struct Team {
     pool: Option<Box<Pool>>,
+    size: usize,
     /// Whether the work is worth waking those who sleep.
     wake: bool,
-    /// Whether it is one thread because the others sleep, and the work not worth waking them unless more comes at once.
-    lone: bool,
+    /// Whether the work is worth sharing.
+    counted: bool,
     /// Neither `Send` nor `Sync`: two regions must not run at once.
     _here: PhantomData<*const ()>,
 }
 
 /// A team for work of so many floating-point operations.
 pub fn team(operations: usize) -> Team {
-    let pool = (operations >= WORTH_SHARING && count::num_threads() > 1).then(take).flatten();
-    let wake = operations >= WORTH_WAKING || pool.as_ref().is_some_and(|pool| pool.is_busy());
-    let (pool, lone) = match pool {
-        Some(pool) if !wake && !pool.is_awake() => {
+    let mut team = Team { pool: None, size: 1, wake: false, counted: false, _here: PhantomData };
+    if operations < WORTH_SHARING || count::num_threads() == 1 || IN_TEAM.replace(true) {
+        return team;
+    }
+    team.counted = true;
+    let others = others();
+    if let Some(pool) = take() {
+        let size = pool.size().saturating_sub(others);
+        team.wake = operations >= WORTH_WAKING || pool.is_busy();
+        if size > 1 && (team.wake || pool.is_awake()) {
+            (team.size, team.pool) = (size, Some(pool));
+        } else {
             give_back(pool);
-            (None, true)
         }
-        pool => (pool, false),
-    };
-    Team { pool, wake, lone, _here: PhantomData }
+    }
+    team
 }
 
 impl Team {
     /// How many threads compute, the caller's included.
     pub fn size(&self) -> usize {
-        self.pool.as_ref().map_or(1, |pool| pool.size())
+        self.size
     }
 
     /// Runs every task once; each thread takes the next when it is done with one. Flushes denormals.
@@ -384,7 +425,7 @@ impl Team {
         let Some(pool) = &self.pool else { return tasks.for_each(task) };
         // Made here, one after another: iterators need not be `Send` then.
         let tasks: Vec<T> = tasks.collect();
-        let members = tasks.len().min(pool.size());
+        let members = tasks.len().min(self.size);
         if members <= 1 {
             return tasks.into_iter().for_each(task);
         }
@@ -415,7 +456,7 @@ impl Team {
     /// As the first link that panics, once no link runs any more; some may not have run then.
     pub fn chains(&self, chains: usize, links: usize, work: impl Fn(usize, usize) + Sync) {
         let _flush = FlushDenormals::new();
-        let members = chains.min(self.size());
+        let members = chains.min(self.size);
         let Some(pool) = self.pool.as_ref().filter(|_| members > 1) else {
             return (0..chains).for_each(|chain| (0..links).for_each(|link| work(chain, link)));
         };
@@ -450,8 +491,12 @@ impl Team {
 impl Drop for Team {
     /// Notes when the work ended, that of one thread, too: what follows at once is worth waking the others for.
     fn drop(&mut self) {
-        let lone = self.lone;
-        if let Some(mut pool) = self.pool.take().or_else(|| lone.then(take).flatten()) {
+        if !self.counted {
+            return;
+        }
+        count_callers(|callers| callers - 1);
+        IN_TEAM.set(false);
+        if let Some(mut pool) = self.pool.take().or_else(take) {
             pool.ended = Some(Instant::now());
             give_back(pool);
         }
