@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml) \
            Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: help demo test test-rust test-python test-neon assembly parity conformance refusals precision lint format bench scaling bench-rust accuracy wheel clean
+.PHONY: help demo test test-rust test-python test-neon assembly parity conformance refusals precision lint format bench scaling serving bench-rust accuracy wheel clean
 
 help: ## Lists the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ bench: $(BENCH)/installed ## Measures training, inference, streaming and startin
 
 scaling: $(BENCH)/installed ## Measures how training and inference scale with the number of threads
 	$(BENCH)/bin/python benches/scaling.py $(BENCH_ARGS)
+
+serving: $(BENCH)/installed ## Measures several threads of one process that predict at once
+	$(BENCH)/bin/python benches/serving.py $(BENCH_ARGS)
 
 accuracy: $(PARITY)/installed ## Compares test accuracies on the film reviews with Keras', three seeds each
 	$(PARITY)/bin/python benches/accuracy.py

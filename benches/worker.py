@@ -10,7 +10,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import cases
@@ -29,6 +31,7 @@ class Worker:
         self.library = PEERS[peer].open(threads)
         self.variants: list[Variant] = []
         self.run: Callable[[], object] = lambda: None
+        self.ask: Callable[[], object] = lambda: None
 
     def open(self, kind: str, name: str, choose: bool) -> dict[str, Any]:
         """Makes everything; with `choose`, tries the variants and keeps the fastest.
@@ -58,6 +61,7 @@ class Worker:
                 trials[variant.name] = seconds
         chosen = min(self.variants, key=lambda variant: trials.get(variant.name, 0.0))
         self.run = partial(chosen.run, calls)
+        self.ask = partial(chosen.run, 1)
         self.run()
         per_call = {name: seconds / some for name, seconds in trials.items()}
         return {"variant": chosen.name, "first": firsts[chosen.name], "variants": per_call}
@@ -66,6 +70,23 @@ class Worker:
         """Seconds of one turn."""
         return _time(self.run)
 
+    def serve(self, callers: int, seconds: float) -> tuple[float, float]:
+        """Calls a second of so many threads at once, and the seconds within which 99 of 100 calls end."""
+        end = time.perf_counter() + seconds
+
+        def caller() -> list[float]:
+            calls = []
+            while time.perf_counter() < end:
+                calls.append(_time(self.ask))
+            return calls
+
+        with ThreadPoolExecutor(callers) as pool:
+            started = time.perf_counter()
+            calls = sorted(
+                chain.from_iterable(future.result() for future in [pool.submit(caller) for _ in range(callers)])
+            )
+            return len(calls) / (time.perf_counter() - started), calls[int(0.99 * len(calls))]
+
     def outputs(self) -> dict[str, Any]:
         """What each variant computes, to be compared with other peers."""
         return {v.name: v.output().tolist() for v in self.variants if v.output is not None}
@@ -73,7 +94,7 @@ class Worker:
     def close(self) -> None:
         """Forgets the case."""
         self.variants.clear()
-        self.run = lambda: None
+        self.run = self.ask = lambda: None
         self.library.close()
         gc.collect()
 
