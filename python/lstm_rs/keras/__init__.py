@@ -75,12 +75,14 @@ _absent = absent(
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        _absent(name)
-    module = import_module(f"{__name__}.{_LATER[name]}")
-    value = globals()[name] = module if name == _LATER[name] else getattr(module, name)
-    return value
+if not TYPE_CHECKING:  # Where each name that is not there is an error.
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            _absent(name)
+        module = import_module(f"{__name__}.{_LATER[name]}")
+        value = globals()[name] = module if name == _LATER[name] else getattr(module, name)
+        return value
 
 
 def __dir__() -> list[str]:

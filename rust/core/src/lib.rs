@@ -13,7 +13,7 @@
 //! | [`formats`] | files |
 //! | [`text`] | from texts to numbers |
 //!
-//! [`error`] is everyone's. `unsafe` lives in [`simd`], [`kernels`] and the team of [`parallel`] alone; the rest forbids it.
+//! [`error`] is everyone's. `unsafe` lives in [`simd`], [`kernels`] and what of [`parallel`] is about the team and forks alone; the rest forbids it.
 
 #[forbid(unsafe_code)]
 pub mod error;

@@ -12,9 +12,11 @@ use support::{Random, assert_close, wide};
 
 const ACTIVATIONS: Activations = Activations { cell: Activation::Tanh, gate: Activation::Sigmoid };
 
-/// The weights of an LSTM, packed.
+/// The weights of an LSTM, packed, its activations and what `h` is multiplied by.
 struct Packed {
     isa: Isa,
+    activations: Activations,
+    dropout: Option<Vec<f32>>,
     inputs: usize,
     units: usize,
     kernel: PackedMatrix,
@@ -33,7 +35,17 @@ impl Packed {
         recurrent_kernel.pack_gates::<4>(isa, Source::row_major(u, gates), units, units).unwrap();
         bias.pack_gates::<4>(isa, Source::row_major(b, gates), 1, units).unwrap();
         recurrent_transposed.pack(isa, Source::transposed(u, gates), gates, units).unwrap();
-        Packed { isa, inputs, units, kernel, recurrent_kernel, bias, recurrent_transposed }
+        Packed {
+            isa,
+            activations: ACTIVATIONS,
+            dropout: None,
+            inputs,
+            units,
+            kernel,
+            recurrent_kernel,
+            bias,
+            recurrent_transposed,
+        }
     }
 
     /// `x · W + b` of the rows of an order.
@@ -56,13 +68,13 @@ impl Packed {
             order,
             units: self.units,
             recurrent_transposed: &self.recurrent_transposed,
-            activations: ACTIVATIONS,
+            activations: self.activations,
             c,
             gates,
             d_output: Some(Rows::picked(d_output, self.units, order.outputs())),
             dh,
             dc,
-            dropout: None,
+            dropout: self.dropout.as_deref(),
             wants_initial: true,
         };
         together(&pass.members(order.parts(runs, 1), columns));
@@ -201,6 +213,11 @@ fn forward_and_backward_at_tile_edges() {
 /// Members that take from each other, and links: large enough for both, and too large for the oracle.
 #[test]
 fn bits_do_not_depend_on_who_computes_what() {
+    bits_do_not_depend(ACTIVATIONS, false);
+    bits_do_not_depend(Activations { cell: Activation::Relu, gate: Activation::HardSigmoid }, true);
+}
+
+fn bits_do_not_depend(activations: Activations, drops: bool) {
     let (batch, steps, inputs, units) = (27, 12, 3, 212);
     let gates = 4 * units;
     let mut random = Random(11);
@@ -208,12 +225,14 @@ fn bits_do_not_depend_on_who_computes_what() {
     let (w, u) = (scale(random.floats(inputs * gates)), scale(random.floats(units * gates)));
     let (b, x) = (random.floats(gates), random.floats(batch * steps * inputs));
     let d_output = random.floats(batch * steps * units);
-    // Sequences of every length, 0 too, and gaps.
+    let dropout: Vec<f32> = (0..batch * units).map(|_| [0.0, 1.25][random.below(2)]).collect();
+    // Sequences of every length, 0 too, and gaps; one is longer than all others.
     let keep: Vec<u8> = (0..batch * steps)
         .map(|i| u8::from(i % steps < (i / steps * 5) % (steps + 1) && random.below(6) > 0))
         .collect();
     for isa in Isa::available() {
-        let packed = Packed::new(isa, [&w, &u, &b]);
+        let dropout = drops.then(|| dropout.clone());
+        let packed = Packed { activations, dropout, ..Packed::new(isa, [&w, &u, &b]) };
         for mask in [None, Some(&*keep)] {
             let mut order = Order::default();
             order.set(batch, steps, mask, Direction::Forwards);
@@ -235,13 +254,13 @@ fn bits_do_not_depend_on_who_computes_what() {
                             units,
                             input: if ahead { Input::Ahead(projection, &mut room) } else { Input::Fused(projection) },
                             recurrent_kernel: &packed.recurrent_kernel,
-                            activations: ACTIVATIONS,
+                            activations,
                             h: &mut h,
                             c: &mut c,
                             gates: training.then_some(&mut saved),
                             output: Some(Columns::all(&mut output, units)),
                             last: &mut last,
-                            dropout: None,
+                            dropout: packed.dropout.as_deref(),
                             turn,
                         }
                         .members(order.parts(runs, 1), columns);

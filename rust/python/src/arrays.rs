@@ -1,4 +1,4 @@
-//! NumPy arrays as borrowed views.
+//! NumPy arrays as Rust reads and makes them.
 
 use lstm_core::network::Data;
 use ndarray::{ArrayD, ArrayViewD};
@@ -13,8 +13,8 @@ pub(crate) enum Aligned<'py, T: Element> {
     Copied(ArrayD<T>),
 }
 
-/// Adjacent elements that are copied sooner than NumPy's bookkeeping notes that they are being read.
-const WORTH_COPYING: usize = 1024;
+/// Up to so many adjacent elements are copied sooner than noted as being read, or kept for NumPy.
+pub(crate) const FEW: usize = 1024;
 
 impl<'py, T: Element> Aligned<'py, T> {
     pub(crate) fn view(&self) -> ArrayViewD<'_, T> {
@@ -36,7 +36,7 @@ impl<'py, T: Element> Aligned<'py, T> {
             return Err(PyValueError::new_err("the array's elements are not aligned in memory; pass a copy"));
         }
         if array.is_c_contiguous()
-            && array.len() <= WORTH_COPYING
+            && array.len() <= FEW
             && let Ok(values) = array.to_vec()
             && let Ok(copied) = ArrayD::from_shape_vec(array.shape(), values)
         {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, TryLockError};
 
-use lstm_core::parallel::generation;
+use lstm_core::parallel::fork_generation;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -40,7 +40,7 @@ pub(crate) struct Shared<T> {
 
 impl<T: Settle + Send + Sync> Shared<T> {
     pub(crate) fn new(value: T) -> Self {
-        Shared { lock: RwLock::new(value), generation: AtomicU32::new(generation()) }
+        Shared { lock: RwLock::new(value), generation: AtomicU32::new(fork_generation()) }
     }
 
     /// Shows the value to any number of threads at once; to one alone where there is something to settle first.
@@ -101,7 +101,7 @@ impl<T: Settle + Send + Sync> Shared<T> {
 
     /// In a forked child, whether the parent's other threads held the lock at the fork: nobody would ever release it.
     fn check_process(&self) -> Result<(), Failure> {
-        let generation = generation();
+        let generation = fork_generation();
         if self.generation.load(Ordering::Relaxed) == generation {
             return Ok(());
         }

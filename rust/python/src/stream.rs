@@ -8,7 +8,7 @@ use numpy::{PyArrayDyn, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::arrays::{Array, Floats, to_python};
+use crate::arrays::{Array, FEW, Floats, to_python};
 use crate::engine::Engine;
 
 /// Sequences on their way through an engine's network.
@@ -42,8 +42,7 @@ impl Stream {
             let (sizes, values) = model.network().step(&mut stream, &data)?;
             Ok(ArrayD::from_shape_vec(sizes, values.to_vec()).expect("an output is as long as its sizes say"))
         })?;
-        // Copied: NumPy's own memory costs less than an object that keeps these floats.
-        Ok(PyArrayDyn::from_array(py, &y))
+        Ok(if y.len() <= FEW { PyArrayDyn::from_array(py, &y) } else { PyArrayDyn::from_owned_array(py, y) })
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {

@@ -141,7 +141,12 @@ impl Bidirectional {
     /// For how many threads each half is cut, which run side by side: for half of them. Two threads get runs of sequences of
     /// both, where there are sequences enough, so that they end together.
     fn share(team: &Team, batch: usize) -> usize {
-        if team.size() == 2 && batch > SHARED_BATCH { 2 } else { team.size().div_ceil(2) }
+        match team.size() {
+            2 if batch > SHARED_BATCH => 2,
+            // Rather in turn with two than at the same time with one each.
+            3 => 2,
+            size => (size / 2).max(1),
+        }
     }
 }
 

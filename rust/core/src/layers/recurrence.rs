@@ -301,7 +301,7 @@ impl Recurrence {
         let (seed, stream) = given.random;
         let mut random = Random::new(self.dropout.seed.unwrap_or(seed), stream);
         let order = &cache.order;
-        if self.drops_inputs(given.training) {
+        if self.dropout.inputs > 0.0 {
             let (features, steps) = (self.features, given.x.sizes()[1]);
             cache.x_dropout.resize(order.batch() * features)?;
             random.dropout(self.dropout.inputs, &mut cache.x_dropout);

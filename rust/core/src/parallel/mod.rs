@@ -6,6 +6,8 @@
 #[forbid(unsafe_code)]
 mod barrier;
 #[forbid(unsafe_code)]
+mod callers;
+#[forbid(unsafe_code)]
 mod chains;
 #[forbid(unsafe_code)]
 mod count;
@@ -20,7 +22,7 @@ use std::ops::Range;
 
 pub use barrier::Barrier;
 pub use count::{MOST_THREADS, THREADS_VARIABLE, from_environment, num_threads};
-pub use fork::generation;
+pub use fork::generation as fork_generation;
 pub use team::{Team, set_num_threads, team};
 
 /// Floating-point operations below which even a thread that is awake costs more than it brings: some 4 µs of one core.

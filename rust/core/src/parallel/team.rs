@@ -1,7 +1,7 @@
 //! The threads, and the regions of work that they share with their caller.
 
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null_mut;
@@ -11,6 +11,7 @@ use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
 use super::barrier::BROKEN;
+use super::callers::{Caller, become_worker};
 use super::chains::Chains;
 use super::count;
 use super::cpu;
@@ -131,7 +132,7 @@ impl Shared {
     /// A worker's life.
     fn serve(&self, member: usize) {
         let _flush = FlushDenormals::new();
-        IN_TEAM.set(true);
+        become_worker();
         let bed = &self.beds[member - 1].0;
         bed.thread.get_or_init(std::thread::current);
         let mut seen = 0;
@@ -194,8 +195,6 @@ struct Pool {
     generation: u32,
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    /// When the last work ended that it shared or would have shared awake.
-    ended: Option<Instant>,
 }
 
 impl Pool {
@@ -221,7 +220,7 @@ impl Pool {
             count::settle_for(threads, given);
         }
         spin::set_crowded(given > count::granted());
-        Pool { generation: generation(), shared, workers, ended: None }
+        Pool { generation: generation(), shared, workers }
     }
 
     fn size(&self) -> usize {
@@ -231,11 +230,6 @@ impl Pool {
     /// Whether the first worker still looks for work.
     fn is_awake(&self) -> bool {
         self.shared.beds.first().is_some_and(|bed| !bed.0.asleep.load(Ordering::Relaxed))
-    }
-
-    /// Whether work has come without a pause, so that more will: then a thread that is woken stays awake.
-    fn is_busy(&self) -> bool {
-        self.ended.is_some_and(|ended| ended.elapsed() < spin::AWAKE)
     }
 
     /// Runs `work` on the calling thread as member 0 and on the workers below `members`: on those that come in time, or
@@ -303,39 +297,6 @@ static IDLE: AtomicPtr<Pool> = AtomicPtr::new(null_mut());
 /// only the parent has.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-thread_local! {
-    /// Whether this thread has a team or computes for one.
-    static IN_TEAM: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How many threads of the program have a team for work that is worth sharing, below the generation that they belong to.
-static CALLERS: AtomicU64 = AtomicU64::new(0);
-
-/// Changes the number of callers, of this generation; returns what it was.
-fn count_callers(change: impl Fn(u32) -> u32) -> u32 {
-    let generation = u64::from(generation()) << 32;
-    let callers = |state: u64| if state & !u64::from(u32::MAX) == generation { state as u32 } else { 0 };
-    let changed = |state| Some(generation | u64::from(change(callers(state))));
-    callers(CALLERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed).unwrap_or_else(|state| state))
-}
-
-/// Such teams since two of them last overlapped.
-static APART: AtomicUsize = AtomicUsize::new(USUALLY_APART);
-
-/// Teams that do not overlap, after which the next one is not expected to.
-const USUALLY_APART: usize = 16;
-
-/// Counts a team of this thread. How many CPUs to leave to other threads of the program that compute now, or will soon, for all
-/// that is known: a worker that shared one with them would have to wait its turn, for milliseconds, and its caller for it.
-fn others() -> usize {
-    let others = count_callers(|callers| callers + 1);
-    if others > 0 {
-        APART.store(0, Ordering::Relaxed);
-        return others as usize;
-    }
-    usize::from(APART.fetch_add(1, Ordering::Relaxed) < USUALLY_APART)
-}
-
 /// Takes the pool, with as many threads as are wanted now, unless somebody has it.
 fn take() -> Option<Box<Pool>> {
     let generation = generation();
@@ -377,32 +338,34 @@ pub fn set_num_threads(count: usize) {
 }
 
 /// What one region of work may use: all threads, fewer where other threads of the program compute, or the caller's alone
-/// where the work is too small. It belongs to its thread until it is dropped; whoever asks meanwhile, a task of this very
-/// team too, gets a team of one.
+/// where the work is too small or another has the pool. The pool is its own until it is dropped; whoever of its threads asks
+/// meanwhile, a task of this very team too, gets a team of one.
 pub struct Team {
     pool: Option<Box<Pool>>,
     size: usize,
     /// Whether the work is worth waking those who sleep.
     wake: bool,
-    /// Whether the work is worth sharing.
-    counted: bool,
+    /// While there is work that is worth sharing, shared or not.
+    _caller: Option<Caller>,
     /// Neither `Send` nor `Sync`: two regions must not run at once.
     _here: PhantomData<*const ()>,
 }
 
 /// A team for work of so many floating-point operations.
 pub fn team(operations: usize) -> Team {
-    let mut team = Team { pool: None, size: 1, wake: false, counted: false, _here: PhantomData };
-    if operations < WORTH_SHARING || count::num_threads() == 1 || IN_TEAM.replace(true) {
-        return team;
-    }
-    team.counted = true;
-    let others = others();
-    if let Some(pool) = take() {
-        let size = pool.size().saturating_sub(others);
-        team.wake = operations >= WORTH_WAKING || pool.is_busy();
-        if size > 1 && (team.wake || pool.is_awake()) {
-            (team.size, team.pool) = (size, Some(pool));
+    let threads = count::num_threads();
+    let caller = (operations >= WORTH_SHARING && threads > 1).then(Caller::new).flatten();
+    let mut team = Team { pool: None, size: 1, wake: false, _caller: None, _here: PhantomData };
+    let Some(caller) = caller else { return team };
+    let size = threads.saturating_sub(caller.others);
+    team.wake = operations >= WORTH_WAKING || caller.at_once;
+    team._caller = Some(caller);
+    if size > 1
+        && let Some(pool) = take()
+    {
+        if team.wake || pool.is_awake() {
+            // The system may have given fewer threads than were wanted.
+            (team.size, team.pool) = (size.min(pool.size()), Some(pool));
         } else {
             give_back(pool);
         }
@@ -489,15 +452,8 @@ impl Team {
 }
 
 impl Drop for Team {
-    /// Notes when the work ended, that of one thread, too: what follows at once is worth waking the others for.
     fn drop(&mut self) {
-        if !self.counted {
-            return;
-        }
-        count_callers(|callers| callers - 1);
-        IN_TEAM.set(false);
-        if let Some(mut pool) = self.pool.take().or_else(take) {
-            pool.ended = Some(Instant::now());
+        if let Some(pool) = self.pool.take() {
             give_back(pool);
         }
     }

@@ -90,7 +90,8 @@ enum Z<'a> {
     Ahead(Shared<'a>, usize),
 }
 
-/// Panels of a wide tile: their chains overlap each other, and the sums of those that follow.
+/// The most panels of a wide tile. What becomes of a unit is one chain of some 250 cycles; three of them overlap each other, and
+/// the sums of the panels that follow. More would leave less to follow.
 const WIDE_PANELS: usize = 3;
 
 /// Rows that a member projects at a time: many enough to read `W` seldom, few enough to stay in the second-level cache
@@ -207,10 +208,10 @@ impl Kernel for ForwardMember<'_> {
             for step in first..end {
                 let ranks = self.member.among(self.pass.order.active(step));
                 if ranks.len() == 1 && !self.member.is_dealt() {
-                    self.rank(simd, step, ranks.start, first, &mut scratch);
+                    self.lone_rank(simd, step, ranks.start, first, &mut scratch);
                 } else {
+                    let tiles = ranks.len() / S::TILE_ROWS;
                     for item in self.member.items(step + self.pass.turn) {
-                        let tiles = ranks.len() / S::TILE_ROWS;
                         let coming = self.pass.recurrent_kernel.coming(item.next, self.member.panels().len(), tiles);
                         self.panel(simd, step, &item, first, coming, &mut scratch);
                     }
@@ -233,9 +234,9 @@ struct Tile {
 }
 
 impl Tile {
-    /// Rank and panel of its row `r`.
+    /// Rank and panel of its cells number `r`.
     #[inline(always)]
-    fn row<const WIDE: bool>(self, r: usize) -> (usize, usize) {
+    fn place<const WIDE: bool>(self, r: usize) -> (usize, usize) {
         if WIDE { (self.rank, self.panel + r) } else { (self.rank + r, self.panel) }
     }
 }
@@ -338,53 +339,46 @@ impl ForwardMember<'_> {
     ) {
         let (ranks, panel, (part, parts)) = (item.among(self.pass.order.active(step)), item.panel, item.part);
         let coming = share(coming, part..part + 1, parts);
-        let usual = self.pass.activations.is_standard() && (panel + 1) * S::LANES <= self.pass.units;
         for (block, count) in row_blocks::<S>(ranks.len()) {
             let coming = share(coming, block..block + count, ranks.len());
             let tile = Tile { step, panel, rank: ranks.start + block, ahead };
             with_rows!(S, count, MR => {
                 self.sums::<S, MR>(simd, tile, coming, scratch);
-                if usual {
-                    self.cells::<S, MR, true, false>(simd, tile, scratch);
-                } else {
-                    self.cells::<S, MR, false, false>(simd, tile, scratch);
-                }
+                self.update::<S, MR, false>(simd, tile, scratch);
             });
         }
     }
 
-    /// One step of a rank that has no others beside it. What becomes of a unit is one long chain, which the core computes for
-    /// several panels at the same time: their cells are a wide tile.
+    /// One step of a rank that has no others beside it, in wide tiles.
     #[inline(always)]
-    fn rank<S: Simd>(&self, simd: S, step: usize, rank: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
+    fn lone_rank<S: Simd>(&self, simd: S, step: usize, rank: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
         let own = self.member.panels();
         let backwards = Member::goes_back(step + self.pass.turn);
+        let turned = |i: usize, of: usize| if backwards { of - 1 - i } else { i };
         let mut sums = [Scratch::new(), Scratch::new()];
-        let tiles = own.len().div_ceil(WIDE_PANELS.min(S::TILE_ROWS));
-        for tile in 0..tiles {
-            let tile = if backwards { tiles - 1 - tile } else { tile };
-            let (start, end) = (own.start + tile * own.len() / tiles, own.start + (tile + 1) * own.len() / tiles);
-            for row in 0..end - start {
-                let row = if backwards { end - start - 1 - row } else { row };
-                self.sums::<S, 1>(simd, Tile { step, panel: start + row, rank, ahead }, &[], &mut sums);
+        let tiles = own.len().div_ceil(WIDE_PANELS);
+        for i in 0..tiles {
+            let i = turned(i, tiles);
+            let (start, end) = (own.start + i * own.len() / tiles, own.start + (i + 1) * own.len() / tiles);
+            let tile = Tile { step, panel: start, rank, ahead };
+            let panels = end - start;
+            for r in 0..panels {
+                let r = turned(r, panels);
+                self.sums::<S, 1>(simd, Tile { panel: start + r, ..tile }, &[], &mut sums);
                 let ([all_x, all_h], [of_x, of_h]) = (&mut *scratch, &sums);
                 // SAFETY: `sums` has just filled what is taken.
                 unsafe {
-                    all_h.take_row::<S, PANEL_VECTORS>(simd, row, of_h);
+                    all_h.take_row::<S, PANEL_VECTORS>(simd, r, of_h);
                     if matches!(self.pass.z, Z::Nowhere) {
-                        all_x.take_row::<S, PANEL_VECTORS>(simd, row, of_x);
+                        all_x.take_row::<S, PANEL_VECTORS>(simd, r, of_x);
                     }
                 }
             }
-            let usual = self.pass.activations.is_standard() && end * S::LANES <= self.pass.units;
-            let tile = Tile { step, panel: start, rank, ahead };
-            with_rows!(S, end - start, MR => {
-                if usual {
-                    self.cells::<S, MR, true, true>(simd, tile, scratch);
-                } else {
-                    self.cells::<S, MR, false, true>(simd, tile, scratch);
-                }
-            });
+            match panels {
+                1 => self.update::<S, 1, true>(simd, tile, scratch),
+                2 => self.update::<S, 2, true>(simd, tile, scratch),
+                _ => self.update::<S, WIDE_PANELS, true>(simd, tile, scratch),
+            }
         }
     }
 
@@ -428,6 +422,17 @@ impl ForwardMember<'_> {
         }
     }
 
+    /// The cell's update of a tile whose sums are in the scratches.
+    #[inline(always)]
+    fn update<S: Simd, const MR: usize, const WIDE: bool>(&self, simd: S, tile: Tile, scratch: &mut [Scratch; 2]) {
+        let (_, last) = tile.place::<WIDE>(MR - 1);
+        if self.pass.activations.is_standard() && (last + 1) * S::LANES <= self.pass.units {
+            self.cells::<S, MR, true, WIDE>(simd, tile, scratch);
+        } else {
+            self.cells::<S, MR, false, WIDE>(simd, tile, scratch);
+        }
+    }
+
     /// The cell's update of a tile of `MR` rows, from the scratches. `USUAL` says that the activations are the standard ones
     /// and the units fill the panels, which is compiled in.
     ///
@@ -443,7 +448,7 @@ impl ForwardMember<'_> {
         let Tile { step, panel, rank, ahead } = tile;
         let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
         let first = panel * S::LANES;
-        let count = |r| match tile.row::<WIDE>(r) {
+        let count = |r| match tile.place::<WIDE>(r) {
             _ if USUAL => S::LANES,
             (_, panel) => S::LANES.min(units - panel * S::LANES),
         };
@@ -462,7 +467,7 @@ impl ForwardMember<'_> {
             // Before the loop that stores, which would have the compiler look them up anew for each row.
             let mut z = [std::ptr::null(); MR];
             for (r, z) in z.iter_mut().enumerate() {
-                let (rank_of_r, panel) = tile.row::<WIDE>(r);
+                let (rank_of_r, panel) = tile.place::<WIDE>(r);
                 match &pass.z {
                     Z::Nowhere => {}
                     Z::Given(rows) => *z = rows.at(row + rank_of_r - rank).add(panel * S::LANES),
@@ -470,7 +475,7 @@ impl ForwardMember<'_> {
                 }
             }
             for (r, c) in c.iter_mut().enumerate() {
-                let (panel, count) = (tile.row::<WIDE>(r).1, count(r));
+                let (panel, count) = (tile.place::<WIDE>(r).1, count(r));
                 let mut sums = match (&pass.z, &pass.projection) {
                     (Z::Nowhere, Some(projection)) => [
                         projection.z(simd, panel, r, 0, of_x),
@@ -513,7 +518,7 @@ impl ForwardMember<'_> {
         // The ranks before this one go on, the others end with this step.
         let going_on = order.active(step + 1);
         for (r, &shown) in shown.iter().enumerate() {
-            let ((rank, panel), count) = (tile.row::<WIDE>(r), count(r));
+            let ((rank, panel), count) = (tile.place::<WIDE>(r), count(r));
             let (row, first) = (order.step(step).start + rank, panel * S::LANES);
             // SAFETY: as above; o stands in the scratch, in the place of its sum.
             unsafe {
