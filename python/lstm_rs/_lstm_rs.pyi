@@ -45,7 +45,10 @@ def num_threads() -> int:
     """How many threads compute."""
 
 def set_num_threads(count: int) -> None:
-    """Sets how many threads compute; 0 restores the default."""
+    """Sets how many threads compute; 0 restores the default.
+
+    Threads of the program that compute at the same time share them.
+    """
 
 def fma_peak(seconds: float, threads: int) -> float:
     """GFLOP/s of fused multiply-adds on registers alone, on so many threads for so long: no code does more."""
