@@ -177,12 +177,7 @@ def _report(
         turns = [{**vars(scaled), "case": _name(scaled.case)} for scaled in results]
         document = json.dumps({"about": about, "results": turns}, indent=2)
         arguments.json.write_text(document + "\n", encoding="utf-8")
-    heading = f"{about['cpu']}, {about['cores']} cores, ISA {about['isa']}, {about['versions']}"
-    if arguments.markdown:
-        print(f"{heading}\n\n{table.markdown()}")
-    else:
-        console.print(heading, markup=False, highlight=False)
-        table.print(console)
+    table.report(about, console, arguments.markdown)
 
 
 if __name__ == "__main__":

@@ -73,13 +73,7 @@ def main() -> None:
         if all((callers, peer) in turns for peer in processes)
     ]
     table = Table("One sample a call, from several threads at once", ["callers", *processes], rows)
-    about = describe(list(processes), cores())
-    heading = f"{about['cpu']}, {about['cores']} cores, ISA {about['isa']}, {about['versions']}"
-    if arguments.markdown:
-        print(f"{heading}\n\n{table.markdown()}")
-    else:
-        console.print(heading, markup=False, highlight=False)
-        table.print(console)
+    table.report(describe(list(processes), cores()), console, arguments.markdown)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from peers import OURS, PEERS
 from results import Result, Start
@@ -48,6 +49,15 @@ class Table:
         for row in self.rows:
             table.add_row(*(_text(cell) for cell in row))
         console.print(table)
+
+    def report(self, about: dict[str, Any], console: Console, in_markdown: bool) -> None:
+        """Prints it below what `machine.describe` says: drawn on the terminal, or in Markdown."""
+        heading = f"{about['cpu']}, {about['cores']} cores, ISA {about['isa']}, {about['versions']}"
+        if in_markdown:
+            print(f"{heading}\n\n{self.markdown()}")
+        else:
+            console.print(heading, markup=False, highlight=False)
+            self.print(console)
 
     def markdown(self) -> str:
         """The same for a document."""

@@ -31,7 +31,7 @@ class Worker:
         self.library = PEERS[peer].open(threads)
         self.variants: list[Variant] = []
         self.run: Callable[[], object] = lambda: None
-        self.ask: Callable[[], object] = lambda: None
+        self.once: Callable[[], object] = lambda: None
 
     def open(self, kind: str, name: str, choose: bool) -> dict[str, Any]:
         """Makes everything; with `choose`, tries the variants and keeps the fastest.
@@ -61,7 +61,7 @@ class Worker:
                 trials[variant.name] = seconds
         chosen = min(self.variants, key=lambda variant: trials.get(variant.name, 0.0))
         self.run = partial(chosen.run, calls)
-        self.ask = partial(chosen.run, 1)
+        self.once = partial(chosen.run, 1)
         self.run()
         per_call = {name: seconds / some for name, seconds in trials.items()}
         return {"variant": chosen.name, "first": firsts[chosen.name], "variants": per_call}
@@ -77,7 +77,7 @@ class Worker:
         def caller() -> list[float]:
             calls = []
             while time.perf_counter() < end:
-                calls.append(_time(self.ask))
+                calls.append(_time(self.once))
             return calls
 
         with ThreadPoolExecutor(callers) as pool:
@@ -94,7 +94,7 @@ class Worker:
     def close(self) -> None:
         """Forgets the case."""
         self.variants.clear()
-        self.run = self.ask = lambda: None
+        self.run = self.once = lambda: None
         self.library.close()
         gc.collect()
 

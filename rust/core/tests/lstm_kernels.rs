@@ -226,7 +226,7 @@ fn bits_do_not_depend(activations: Activations, drops: bool) {
     let (b, x) = (random.floats(gates), random.floats(batch * steps * inputs));
     let d_output = random.floats(batch * steps * units);
     let dropout: Vec<f32> = (0..batch * units).map(|_| [0.0, 1.25][random.below(2)]).collect();
-    // Sequences of every length, 0 too, and gaps; one is longer than all others.
+    // Sequences of every length, 0 too, and gaps.
     let keep: Vec<u8> = (0..batch * steps)
         .map(|i| u8::from(i % steps < (i / steps * 5) % (steps + 1) && random.below(6) > 0))
         .collect();

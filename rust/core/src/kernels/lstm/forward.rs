@@ -234,7 +234,7 @@ struct Tile {
 }
 
 impl Tile {
-    /// Rank and panel of its cells number `r`.
+    /// Rank and panel of its row `r`.
     #[inline(always)]
     fn place<const WIDE: bool>(self, r: usize) -> (usize, usize) {
         if WIDE { (self.rank, self.panel + r) } else { (self.rank + r, self.panel) }
