@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from peers.base import Library
 
 OURS = "lstm_rs"
+OURS_MIXED = "lstm_rs-bf16"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,16 @@ PEERS = {
     peer.name: peer
     for peer in (
         Peer(OURS, ("lstm-rs",), ("lstm_rs",), "keras_api", "import lstm_rs", "#c0392b"),
+        Peer(
+            OURS_MIXED,
+            ("lstm-rs",),
+            ("lstm_rs",),
+            "keras_api",
+            "import lstm_rs",
+            "#e6a39a",
+            exact=False,
+            starts=False,
+        ),
         Peer(
             "keras-tf",
             ("keras", "tensorflow-cpu"),

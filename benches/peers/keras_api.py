@@ -18,9 +18,11 @@ def load(peer: str, threads: int = 0) -> Any:
 
     The environment variables of the peer are set already: they decide the backend.
     """
-    if peer == "lstm_rs":
+    if peer.startswith("lstm_rs"):
         lstm_rs = importlib.import_module("lstm_rs")
         lstm_rs.set_num_threads(threads)
+        if peer == "lstm_rs-bf16":
+            lstm_rs.keras.config.set_dtype_policy("mixed_bfloat16")
         return lstm_rs
     if threads and peer == "keras-tf":
         threading = importlib.import_module("tensorflow").config.threading
@@ -31,7 +33,8 @@ def load(peer: str, threads: int = 0) -> Any:
 
 def open_library(peer: str, threads: int) -> Library:
     """lstm_rs, or Keras on one of its backends."""
-    return {"lstm_rs": LstmRs, "keras-tf": KerasTensorFlow, "keras-jax": KerasJax}[peer](load(peer, threads))
+    keras = {"keras-tf": KerasTensorFlow, "keras-jax": KerasJax}
+    return keras.get(peer, LstmRs)(load(peer, threads))
 
 
 def sequential(tf: Any, model: Model) -> Any:

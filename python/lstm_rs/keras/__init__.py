@@ -7,6 +7,7 @@ from lstm_rs.keras import (
     activations,
     backend,
     constraints,
+    dtype_policies,
     initializers,
     layers,
     models,
@@ -15,16 +16,18 @@ from lstm_rs.keras import (
     utils,
 )
 from lstm_rs.keras._checks import absent
+from lstm_rs.keras.dtype_policies import DTypePolicy
 from lstm_rs.keras.layers import Input, Layer
 from lstm_rs.keras.models import Model, Sequential
 
 if TYPE_CHECKING:
-    from lstm_rs.keras import callbacks, losses, metrics, optimizers, preprocessing
+    from lstm_rs.keras import callbacks, config, losses, metrics, mixed_precision, optimizers, preprocessing
     from lstm_rs.keras.losses import Loss
     from lstm_rs.keras.metrics import Metric
     from lstm_rs.keras.optimizers import Optimizer
 
 __all__ = [
+    "DTypePolicy",
     "Input",
     "Layer",
     "Loss",
@@ -35,11 +38,14 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "config",
     "constraints",
+    "dtype_policies",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "optimizers",
     "preprocessing",
@@ -48,11 +54,10 @@ __all__ = [
     "utils",
 ]
 
-_FLOAT32 = "Weights and arithmetic are float32."
-
 # What a program that only predicts does without, and the module that it is in or is: loaded when it is first asked for.
 _LATER = {
-    **{module: module for module in ("callbacks", "losses", "metrics", "optimizers", "preprocessing")},
+    **{module: module for module in ("callbacks", "config", "losses", "metrics", "mixed_precision", "optimizers")},
+    "preprocessing": "preprocessing",
     "Loss": "losses",
     "Metric": "metrics",
     "Optimizer": "optimizers",
@@ -65,9 +70,6 @@ _absent = absent(
         "ops": "Use NumPy's functions on arrays, and in a model layers such as `Add`, `Dot` and `Activation`.",
         "Variable": "Layers make their weights themselves; elsewhere use NumPy arrays.",
         "random": "Draw with `numpy.random`; `keras.utils.set_random_seed` makes weights and shuffling repeatable.",
-        "mixed_precision": _FLOAT32,
-        "dtype_policies": _FLOAT32,
-        "config": f"{_FLOAT32} `lstm_rs.set_num_threads` says how many threads compute.",
         "datasets": "Load data with another library, as NumPy arrays.",
         "wrappers": "Call `fit` and `predict` from an estimator of your own.",
         "export": "`model.save` writes a file, which this library reads where the model runs.",

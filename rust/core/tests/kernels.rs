@@ -46,6 +46,7 @@ fn check_matmul(isa: Isa, rows: usize, depth: usize, columns: usize, slack: usiz
         let mut c = before.clone();
         let (a_rows, c_rows) = (Rows::adjacent(&a, a_stride), RowsMut::adjacent(&mut c, c_stride));
         Matmul { rows, a: a_rows, b: &b_packed, c: c_rows, initial }.run(isa);
+        let (a, b) = (support::multiplied(isa, &a), support::multiplied(isa, &b));
         for row in 0..rows {
             let x = wide(&a[row * a_stride..][..depth]);
             let expected: Vec<f64> = (0..columns)
@@ -69,7 +70,7 @@ fn check_matmul(isa: Isa, rows: usize, depth: usize, columns: usize, slack: usiz
 
 #[test]
 fn matmul_at_tile_edges() {
-    for isa in Isa::available() {
+    for isa in support::with_tiles() {
         for rows in EDGES {
             for columns in EDGES {
                 for depth in [0, 1, 7, 33] {
@@ -86,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn matmul_of_any_size(rows in 0usize..40, depth in 0usize..80, columns in 0usize..140, slack in 0usize..5) {
-        for isa in Isa::available() {
+        for isa in support::with_tiles() {
             check_matmul(isa, rows, depth, columns, slack);
         }
     }
@@ -111,6 +112,39 @@ fn packing_the_transpose_is_transposing_first() {
             }
         }
     }
+}
+
+#[test]
+fn packing_the_transpose_for_tiles_is_transposing_first() {
+    let isa = support::with_tiles()[0];
+    for (depth, columns) in [(1, 1), (31, 5), (64, 16), (70, 150)] {
+        let (a, b) = (Random(6).floats(17 * depth), Random(5).floats(depth * columns));
+        let transposed: Vec<f32> = (0..columns * depth).map(|i| b[i % depth * columns + i / depth]).collect();
+        let mut matrix = PackedMatrix::default();
+        matrix.pack(isa, Source::transposed(&transposed, depth), depth, columns).unwrap();
+        let product = |b: &PackedMatrix| {
+            let mut c = vec![0.0; 17 * columns];
+            let (a, c_rows) = (Rows::adjacent(&a, depth), RowsMut::adjacent(&mut c, columns));
+            Matmul { rows: 17, a, b, c: c_rows, initial: Initial::Zero }.run(isa);
+            c
+        };
+        assert_eq!(product(&matrix), product(&packed(isa, &b, depth, columns)), "{depth}x{columns}");
+    }
+}
+
+/// Where the CPU has tiles, what is multiplied is rounded, so that a product differs from that of the floats themselves.
+#[test]
+fn tiles_multiply_bfloat16() {
+    let isa = Isa::available()[0].with_tiles();
+    let (one, b) = ([1.0], [1.0 + 1.0 / 512.0, 1.0 + 3.0 / 512.0, -1.0 - 1.0 / 128.0, 3.0e38]);
+    let mut c = [0.0; 4];
+    let b_packed = packed(isa, &b, 1, 4);
+    let rows = (Rows::adjacent(&one, 1), RowsMut::adjacent(&mut c, 4));
+    Matmul { rows: 1, a: rows.0, b: &b_packed, c: rows.1, initial: Initial::Zero }.run(isa);
+    let rounded = if isa.tiles().is_some() { [1.0, 1.0 + 4.0 / 512.0, -1.0 - 1.0 / 128.0, 3.0040553e38] } else { b };
+    assert_eq!(c, rounded);
+    assert_eq!(isa.without_tiles(), Isa::available()[0]);
+    assert!(Isa::named("scalar").is_some_and(|isa| isa.with_tiles().tiles().is_none()));
 }
 
 #[test]
@@ -169,7 +203,7 @@ fn sums_by_index() {
 
 #[test]
 fn weight_gradients_at_tile_edges() {
-    for isa in Isa::available() {
+    for isa in support::with_tiles() {
         for rows in [0, 1, 21, 255, 305, 600] {
             for (inputs, units, width) in [(1, 1, 4), (5, 3, 12), (7, 16, 64), (13, 17, 68), (65, 6, 24), (3, 9, 200)] {
                 let mut random = Random((rows * 31 + inputs) as u64);
@@ -178,6 +212,12 @@ fn weight_gradients_at_tile_edges() {
                 let pick: Vec<u32> = (0..rows).map(|_| random.below(40) as u32).collect();
                 let before = random.floats((inputs + units + 1) * width);
                 let mut expected = wide(&before);
+                for row in dz.chunks_exact(width) {
+                    let bias = expected[(inputs + units) * width..].iter_mut();
+                    bias.zip(row).for_each(|(sum, &d)| *sum += f64::from(d));
+                }
+                let given = [&dz, &x, &h];
+                let [dz, x, h] = given.map(|values| support::multiplied(isa, values));
                 for (row, &pick) in pick.iter().enumerate() {
                     for n in 0..width {
                         let d = f64::from(dz[row * width + n]);
@@ -187,16 +227,16 @@ fn weight_gradients_at_tile_edges() {
                         for u in 0..units {
                             expected[(inputs + u) * width + n] += d * f64::from(h[row * units + u]);
                         }
-                        expected[(inputs + units) * width + n] += d;
                     }
                 }
+                let [dz, x, h] = given;
                 let mut first: Option<Vec<f32>> = None;
                 for threads in [1, 2, 3, 5, 16] {
                     let mut gradients = before.clone();
                     let (dw, rest) = gradients.split_at_mut(inputs * width);
                     let (du, db) = rest.split_at_mut(units * width);
-                    let operands = [Some((Rows::picked(&x, inputs, &pick), dw)), Some((Rows::adjacent(&h, units), du))];
-                    let dz = Rows::adjacent(&dz, width);
+                    let operands = [Some((Rows::picked(x, inputs, &pick), dw)), Some((Rows::adjacent(h, units), du))];
+                    let dz = Rows::adjacent(dz, width);
                     let parts = WeightGradient { rows, dz, operands, bias: Some(db) }.parts(isa, threads);
                     for part in 0..parts.count() {
                         // SAFETY: each once, in order, on this thread.

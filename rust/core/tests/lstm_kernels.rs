@@ -33,7 +33,7 @@ impl Packed {
             std::array::from_fn(|_| PackedMatrix::default());
         kernel.pack_gates::<4>(isa, Source::row_major(w, gates), inputs, units).unwrap();
         recurrent_kernel.pack_gates::<4>(isa, Source::row_major(u, gates), units, units).unwrap();
-        bias.pack_gates::<4>(isa, Source::row_major(b, gates), 1, units).unwrap();
+        bias.pack_gates::<4>(isa.without_tiles(), Source::row_major(b, gates), 1, units).unwrap();
         recurrent_transposed.pack(isa, Source::transposed(u, gates), gates, units).unwrap();
         Packed {
             isa,
@@ -93,10 +93,19 @@ fn together(pass: &impl Pass) {
 
 #[test]
 fn forward_and_backward_at_tile_edges() {
-    for isa in Isa::available() {
-        for (batch, steps, inputs, units) in
-            [(1, 1, 1, 1), (2, 3, 5, 3), (5, 4, 3, 4), (6, 2, 7, 16), (7, 5, 2, 17), (13, 3, 9, 33), (3, 2, 4, 65)]
-        {
+    for isa in support::with_tiles() {
+        // What is rounded to bfloat16 is off by one part in 512 at most.
+        let (tolerance, tolerance_of_gradients) = if isa.tiles().is_some() { (3e-3, 1e-2) } else { (2e-6, 1e-5) };
+        for (batch, steps, inputs, units) in [
+            (1, 1, 1, 1),
+            (2, 3, 5, 3),
+            (5, 4, 3, 4),
+            (6, 2, 7, 16),
+            (7, 5, 2, 17),
+            (13, 3, 9, 33),
+            (3, 2, 4, 65),
+            (18, 3, 2, 20),
+        ] {
             let mut random = Random((batch * 7 + units) as u64);
             let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.4 * w).collect::<Vec<f32>>();
             let (w, u) = (scale(random.floats(inputs * 4 * units)), scale(random.floats(units * 4 * units)));
@@ -171,13 +180,13 @@ fn forward_and_backward_at_tile_edges() {
                     together(&pass);
                     drop(pass);
                     if with_output {
-                        assert_close(&what, &output, &expected, 2e-6);
+                        assert_close(&what, &output, &expected, tolerance);
                         assert_eq!(bits[0].get_or_insert_with(|| output.clone()), &output, "{what}");
                     }
-                    assert_close(&what, &last, &h_last, 2e-6);
+                    assert_close(&what, &last, &h_last, tolerance);
                     for (rank, &sequence) in order.sequences().iter().enumerate() {
                         let (at, of) = (order.last_state(rank, training) * units, sequence as usize * units);
-                        assert_close(&what, &c[at..at + units], &c_last[of..of + units], 2e-6);
+                        assert_close(&what, &c[at..at + units], &c_last[of..of + units], tolerance);
                     }
                     if training {
                         assert_eq!(bits[1].get_or_insert_with(|| saved.clone()), &saved, "{what}");
@@ -201,7 +210,7 @@ fn forward_and_backward_at_tile_edges() {
                     packed.backward(&order, (&c, &mut dz), &d_output, (&mut dh, &mut dc), (parts, columns));
                     for (got, expected) in [(&dh, &gradients[0]), (&dc, &gradients[1])] {
                         let expected: Vec<f32> = expected.iter().map(|&x| x as f32).collect();
-                        assert_close(&what, got, &wide(&by_rank(&expected)), 1e-5);
+                        assert_close(&what, got, &wide(&by_rank(&expected)), tolerance_of_gradients);
                     }
                     assert_eq!(bits.get_or_insert_with(|| dz.clone()), &dz, "{what}");
                 }
@@ -230,7 +239,7 @@ fn bits_do_not_depend(activations: Activations, drops: bool) {
     let keep: Vec<u8> = (0..batch * steps)
         .map(|i| u8::from(i % steps < (i / steps * 5) % (steps + 1) && random.below(6) > 0))
         .collect();
-    for isa in Isa::available() {
+    for isa in support::with_tiles() {
         let dropout = drops.then(|| dropout.clone());
         let packed = Packed { activations, dropout, ..Packed::new(isa, [&w, &u, &b]) };
         for mask in [None, Some(&*keep)] {

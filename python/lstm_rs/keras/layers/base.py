@@ -12,8 +12,8 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from lstm_rs.keras import activations, initializers, regularizers
-from lstm_rs.keras._checks import boolean, dtype_name, flag, is_built_in, named, warn
+from lstm_rs.keras import activations, dtype_policies, initializers, regularizers
+from lstm_rs.keras._checks import boolean, flag, is_built_in, named, warn
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._serialization import Described, serialize, serialize_value
 from lstm_rs.keras._types import Array, Config, Shape
@@ -23,17 +23,11 @@ from lstm_rs.keras.layers.weight import Weight, WeightSlice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from lstm_rs.keras.dtype_policies import DTypePolicy
     from lstm_rs.keras.layers.eager import Alone
     from lstm_rs.keras.layers.network import Network
 
 T = TypeVar("T", bound="Layer")
-
-FLOAT32_POLICY = {
-    "module": "keras",
-    "class_name": "DTypePolicy",
-    "config": {"name": "float32"},
-    "registered_name": None,
-}
 
 
 class Layer(Described):
@@ -43,7 +37,7 @@ class Layer(Described):
         activity_regularizer: A penalty on each output, divided by the number of samples: a name or an object of
             `keras.regularizers`. Masks count for nothing. Default None.
         trainable: Whether training changes the weights. Default True.
-        dtype: `float32` or None.
+        dtype: `float32` or `mixed_bfloat16`, or such a `keras.DTypePolicy`. Default None: the global policy.
         autocast: Accepted as in Keras; there is nothing to cast.
         name: A name without `/`; by default the class name in snake case, numbered.
         **kwargs: `input_shape=(...)` or `input_dim=n`, with which a first layer stands for an `Input` before it.
@@ -99,7 +93,7 @@ class Layer(Described):
         if input_dim is not None or input_shape is not None:
             warn("Prefer an `Input(shape)` as the first layer of a model to the argument `input_shape` or `input_dim`.")
             self.given_input_shape = (input_dim,) if input_dim is not None else tuple(input_shape)
-        _check_dtype(dtype, cls)
+        self._dtype_policy = dtype_policies.of_layer(cls, dtype)
         self.activity_regularizer = named(regularizers.get, activity_regularizer=activity_regularizer)
         self.name = checked_name(name, cls)
         self.autocast = flag(autocast=autocast)
@@ -154,11 +148,30 @@ class Layer(Described):
         return False
 
     @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the layer computes in. Setting it needs a layer that is not built yet."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        if self.built:
+            raise ValueError(
+                f"Layer '{self.name}' is built and computes in {self._dtype_policy.name}. Give `dtype` where the layer "
+                "is made, or set `dtype_policy` before it is called."
+            )
+        self._dtype_policy = dtype_policies.of_layer(self.name, value)
+
+    @property
     def dtype(self) -> str:
         """The type of weights and outputs: `float32`."""
         return "float32"
 
-    compute_dtype = variable_dtype = dtype
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """What the layer multiplies: `float32`, or `bfloat16` where its policy is `mixed_bfloat16`."""
+        return self._dtype_policy.compute_dtype
 
     @property
     def built(self) -> bool:
@@ -238,7 +251,7 @@ class Layer(Described):
 
     def get_config(self) -> Config:
         """The constructor arguments, ready for JSON, under the keys that Keras uses."""
-        config: Config = {"name": self.name, "trainable": self.trainable, "dtype": dict(FLOAT32_POLICY)}
+        config: Config = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         for name in self._arguments:
             value = getattr(self, name)
             config[name] = activations.serialize(value) if name.endswith("activation") else serialize_value(value)
@@ -258,7 +271,7 @@ class Layer(Described):
     def copied(self: T, **changes: Any) -> T:
         """A layer of the same arguments but for the changes, with weights of its own once its model is built."""
         kept = {name: getattr(self, name) for name in ("name", "trainable", "activity_regularizer", *self._arguments)}
-        return type(self)(**{**kept, **changes})
+        return type(self)(**{**kept, "dtype": self.dtype_policy, **changes})
 
     def get_build_config(self) -> Config | None:
         """The input shape a built layer has in its model."""
@@ -423,8 +436,3 @@ def _check_mask(mask: Any, inputs: Any, name: str) -> None:
             f"Layer '{name}': the `mask` must have the shape of the input without its last axis, {expected}. "
             f"Received: mask.shape={mask.shape}"
         )
-
-
-def _check_dtype(dtype: Any, owner: str) -> None:
-    if dtype_name(owner, dtype) not in (None, "float32"):
-        raise NotImplementedError(f"{owner}: only dtype='float32' is supported. Received: dtype={dtype!r}")

@@ -243,6 +243,7 @@ class GRU(LayerOfCell):
             reset_after=reset_after,
             seed=seed,
             trainable=kwargs.get("trainable", True),
+            dtype=kwargs.get("dtype"),
             name="gru_cell",
         )
         super().__init__(

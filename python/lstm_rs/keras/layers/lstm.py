@@ -264,6 +264,7 @@ class LSTM(LayerOfCell):
             recurrent_dropout=recurrent_dropout,
             seed=seed,
             trainable=kwargs.get("trainable", True),
+            dtype=kwargs.get("dtype"),
             name="lstm_cell",
         )
         super().__init__(

@@ -213,6 +213,7 @@ class SimpleRNN(LayerOfCell):
             recurrent_dropout=recurrent_dropout,
             seed=seed,
             trainable=kwargs.get("trainable", True),
+            dtype=kwargs.get("dtype"),
             name="simple_rnn_cell",
         )
         super().__init__(

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from lstm_rs._engine import Engine, Stream
+from lstm_rs.keras import dtype_policies
 from lstm_rs.keras._checks import boolean, flag, integer, positive_int
 from lstm_rs.keras._names import checked_name
 from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.dtype_policies import DTypePolicy
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.network import Network
 from lstm_rs.keras.layers.rnn import RNN
@@ -51,6 +53,7 @@ class Model(Trainer):
         Trainer.__init__(self)
         self.name = checked_name(name, type(self).__name__)
         self._trainable = boolean(trainable=trainable)
+        self._dtype_policy = dtype_policies.dtype_policy()
         self._network: Network | None = None
         self._built_trainable: list[bool] | None = None
         self._calls_train = False
@@ -87,6 +90,11 @@ class Model(Trainer):
     def dtype(self) -> str:
         """The type of weights and outputs: `float32`."""
         return "float32"
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """The global policy of the time when the model was made. What a layer computes in, its own says."""
+        return self._dtype_policy
 
     def _build_engine(self, shapes: list[Shape]) -> None:
         """Makes the engine for shapes of the inputs; layers that have weights keep them.

@@ -12,7 +12,7 @@ from lstm_rs.keras import _data, layers
 from lstm_rs.keras._checks import dictionary, flag, named, unused_objects
 from lstm_rs.keras._serialization import serialize
 from lstm_rs.keras._types import Config, Shape
-from lstm_rs.keras.layers.base import FLOAT32_POLICY, Layer
+from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.input import InputLayer, standard_shape
 from lstm_rs.keras.layers.network import Network
 from lstm_rs.keras.layers.tensor import Call, KerasTensor
@@ -254,7 +254,7 @@ class Sequential(Model):
         config: Config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": dict(FLOAT32_POLICY),
+            "dtype": serialize(self.dtype_policy),
             "layers": described,
         }
         if self._input_layer is not None and self.built:

@@ -259,7 +259,7 @@ pub(super) const MAX_TILE_ROWS: usize = 6;
 impl Scratch {
     const LEN: usize = MAX_TILE_ROWS * PANEL_VECTORS * crate::simd::MAX_LANES;
 
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Scratch([MaybeUninit::uninit(); Scratch::LEN])
     }
 

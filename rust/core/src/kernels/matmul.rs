@@ -1,11 +1,14 @@
 //! `C = A · B` for a packed `B`.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::accumulate::{Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
 use super::pack::PackedMatrix;
 use super::rows::{Rows, RowsMut};
-use crate::simd::{Isa, Kernel, Simd};
+use super::state::with_vectors;
+use super::tiled::{RoundedRows, TileSums, tile_blocks};
+use crate::simd::{Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TileKernel, Tiles};
 
 /// Rows of `B` read before the next rows of `A`: a panel of so many stays in the L2 cache.
 const DEPTH_BLOCK: usize = 512;
@@ -53,9 +56,70 @@ impl Matmul<'_> {
         if let Initial::Bias(bias) = self.initial {
             assert_eq!(bias.len(), columns);
         }
-        isa.dispatch(self);
+        match self.b.tiles() {
+            None => isa.dispatch(self),
+            Some(tiles) => {
+                let mut rounded = ROUNDED.take();
+                tiles.dispatch(OnTiles { product: self, rounded: &mut rounded });
+                ROUNDED.set(rounded);
+            }
+        }
     }
 }
+
+thread_local! {
+    /// Where a thread rounds `A`, kept from call to call.
+    static ROUNDED: Cell<RoundedRows> = Cell::default();
+}
+
+/// Rows, and terms, of `A` that are rounded at a time: they stay in the second-level cache while all panels are multiplied with
+/// them.
+const ROUNDED_ROWS: usize = 128;
+const ROUNDED_DEPTH: usize = 1024;
+
+/// The product on tiles.
+struct OnTiles<'a> {
+    product: Matmul<'a>,
+    rounded: &'a mut RoundedRows,
+}
+
+impl TileKernel for OnTiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S, tiles: Tiles) {
+        let OnTiles { mut product, rounded } = self;
+        let (depth, mut sums) = (product.b.depth(), TileSums::new());
+        // A depth of zero still has to set C.
+        for block in 0..depth.div_ceil(ROUNDED_DEPTH).max(1) {
+            let from = block * ROUNDED_DEPTH;
+            for start in (0..product.rows).step_by(ROUNDED_ROWS) {
+                let rows = ROUNDED_ROWS.min(product.rows - start);
+                rounded.resize(rows, ROUNDED_DEPTH.min(depth - from));
+                for row in 0..rows {
+                    // SAFETY: `Matmul::run` checked `A`.
+                    unsafe { rounded.round(tiles, row, product.a.at(start + row).add(from)) };
+                }
+                for panel in 0..product.b.panels() {
+                    let b = product.b.panel_tiles(panel).wrapping_add(from / TILE_DEPTH * PANEL_VECTORS * TILE_LEN);
+                    with_vectors!(product.b.panel_vectors(panel), NV => for (first, count) in tile_blocks(rows) {
+                        // SAFETY: the rows were rounded above; `from` is a whole number of tiles. `Matmul::run` checked `C`.
+                        unsafe {
+                            rounded.product(tiles, first, b, &mut sums);
+                            for r in 0..count {
+                                let (sums, of) = sums.row(r);
+                                let row = start + first + r;
+                                product.put::<S, NV, PANEL_VECTORS>(simd, (row, panel), from == 0, sums, of);
+                            }
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+const _: () = assert!(ROUNDED_DEPTH.is_multiple_of(TILE_DEPTH));
 
 impl Kernel for Matmul<'_> {
     type Output = ();
@@ -106,28 +170,44 @@ impl Matmul<'_> {
         sums: &mut Scratch,
     ) {
         let (from, count) = (depth.start, depth.len());
-        let column = panel * PANEL_VECTORS * S::LANES;
-        let width = |v: usize| S::LANES.min(self.b.columns() - column - v * S::LANES);
         let b = self.b.panel(panel);
-        // SAFETY: `Matmul::run` checked that `rows` rows of `a` and `c` lie in their slices and that the bias has one float a
-        // column; `row + MR <= rows`, `from + count <= depth`, and `width` keeps vector `v` within the columns.
+        // SAFETY: `Matmul::run` checked that `rows` rows of `a` lie in their slice; `row + MR <= rows`, `from + count <= depth`.
         unsafe {
-            let c: [*mut f32; MR] = std::array::from_fn(|r| self.c.at(row + r).add(column));
-            let at = |r: usize, v: usize| c[r].add(v * S::LANES);
             let a: [*const f32; MR] = std::array::from_fn(|r| self.a.at(row + r).add(from));
             sum_rows::<S, MR, NV>(simd, count, a, b.as_ptr().add(from * NV * S::LANES), Ahead::NONE, sums);
             for r in 0..MR {
-                for v in 0..NV {
-                    let sum = sums.vector::<S, NV>(simd, r, v);
-                    let before = match self.initial {
-                        Initial::Bias(bias) if from == 0 => {
-                            load(simd, bias.as_ptr().add(column + v * S::LANES), width(v))
-                        }
-                        Initial::Zero if from == 0 => simd.splat(0.0),
-                        _ => load(simd, at(r, v), width(v)),
-                    };
-                    store(simd, simd.add(before, sum), at(r, v), width(v));
-                }
+                self.put::<S, NV, NV>(simd, (row + r, panel), from == 0, sums, r);
+            }
+        }
+    }
+
+    /// Adds row `r` of the sums, of `ROW` vectors, to a row of `C`, or to what that starts from.
+    ///
+    /// # Safety
+    /// The sums must be there, and the row and the panel.
+    #[inline(always)]
+    unsafe fn put<S: Simd, const NV: usize, const ROW: usize>(
+        &mut self,
+        simd: S,
+        (row, panel): (usize, usize),
+        is_first: bool,
+        sums: &Scratch,
+        r: usize,
+    ) {
+        let column = panel * PANEL_VECTORS * S::LANES;
+        // SAFETY: `Matmul::run` checked that `rows` rows of `c` lie in their slice and that the bias has one float a column; `width`
+        // keeps vector `v` within the columns. The rest is the caller's promise.
+        unsafe {
+            let c = self.c.at(row).add(column);
+            for v in 0..NV {
+                let width = S::LANES.min(self.b.columns() - column - v * S::LANES);
+                let (sum, at) = (sums.vector::<S, ROW>(simd, r, v), c.add(v * S::LANES));
+                let before = match self.initial {
+                    Initial::Bias(bias) if is_first => load(simd, bias.as_ptr().add(column + v * S::LANES), width),
+                    Initial::Zero if is_first => simd.splat(0.0),
+                    _ => load(simd, at, width),
+                };
+                store(simd, simd.add(before, sum), at, width);
             }
         }
     }

@@ -23,6 +23,7 @@ mod shared;
 pub mod simple_rnn;
 pub mod softmax;
 pub mod state;
+mod tiled;
 pub mod weight_gradient;
 
 pub use buffer::AlignedBuffer;

@@ -1,7 +1,8 @@
 //! Weight matrices in the order in which the inner loop reads them.
 //!
 //! A *panel* is up to four vectors wide and as deep as the matrix; row follows row in it without a gap. Columns beyond
-//! the matrix are zeros, so that the inner loop has no edge.
+//! the matrix are zeros, so that the inner loop has no edge. For products on tiles it is always four vectors wide, in bfloat16,
+//! and 32 rows of four columns of tiles follow one after another, with zeros beyond the depth, too.
 
 use std::collections::TryReserveError;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use super::AlignedBuffer;
 use super::accumulate::{PANEL_VECTORS, load};
 use super::span;
 use crate::parallel;
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Bf16, Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
 
 /// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
 const SECOND_LEVEL: usize = 2 << 20;
@@ -71,10 +72,58 @@ impl Kernel for Fill<'_> {
     }
 }
 
-/// A matrix of `depth` rows, packed for one vector length.
+/// A panel on tiles: of so many columns of the source from each of four on, zeros beside them and below `depth` rows.
+struct FillTiles<'a> {
+    source: Source<'a>,
+    depth: usize,
+    columns: [Range<usize>; PANEL_VECTORS],
+    target: &'a mut [f32],
+}
+
+impl TileKernel for FillTiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S, tiles: Tiles) {
+        let Source { values, row_stride, column_stride } = self.source;
+        let at = |d: usize, n: usize| values.as_ptr().wrapping_add(d * row_stride + n * column_stride);
+        for (i, target) in self.target.chunks_exact_mut(TILE_FLOATS).enumerate() {
+            let (block, vector) = (i / PANEL_VECTORS, i % PANEL_VECTORS);
+            let target = target.as_mut_ptr().cast::<Bf16>();
+            let (first, depth) = (block * TILE_DEPTH, TILE_DEPTH.min(self.depth - block * TILE_DEPTH));
+            let Range { start, end } = self.columns[vector];
+            // SAFETY: `fill` checked that the source holds these columns of every row, adjacent in one way or the other; the target
+            // is a tile.
+            unsafe {
+                if column_stride == 1 {
+                    for pair in 0..TILE_SIDE {
+                        let mut rows = [None; 2];
+                        for (r, row) in rows.iter_mut().enumerate() {
+                            *row = (2 * pair + r < depth).then_some(at(first + 2 * pair + r, start));
+                        }
+                        tiles.round_pairs(rows, end - start, target.add(pair * TILE_DEPTH));
+                    }
+                } else {
+                    let mut columns = [None; TILE_SIDE];
+                    for (n, column) in columns.iter_mut().enumerate() {
+                        *column = (n < end - start).then_some(at(first, start + n));
+                    }
+                    tiles.round_columns(columns, depth, target);
+                }
+            }
+        }
+    }
+}
+
+/// Floats in the place of a tile.
+const TILE_FLOATS: usize = TILE_LEN / 2;
+
+/// A matrix of `depth` rows, packed for one vector length, or for tiles.
 #[derive(Clone, Default)]
 pub struct PackedMatrix {
     data: AlignedBuffer,
+    /// What multiplies with it, if not vectors do.
+    tiles: Option<Tiles>,
     depth: usize,
     columns: usize,
     lanes: usize,
@@ -89,19 +138,19 @@ impl PackedMatrix {
     /// Where there is no memory for it.
     ///
     /// # Panics
-    /// Where the source does not hold such a matrix.
+    /// Where the source does not hold such a matrix; on tiles where neither its rows nor its columns are adjacent.
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
         let lanes = isa.lanes();
-        self.reset(depth, columns, lanes, PANEL_VECTORS)?;
+        self.reset(isa, depth, columns, PANEL_VECTORS)?;
         self.fill(isa, source, columns, |panel, v| {
-            let first = (panel * PANEL_VECTORS + v) * lanes;
+            let first = columns.min((panel * PANEL_VECTORS + v) * lanes);
             first..columns.min(first + lanes)
         });
         Ok(())
     }
 
     /// Packs the `depth x GATES units` weights of a cell, of up to four gates: panel `p` holds, for units `p LANES ..`, the
-    /// columns of the gates side by side, of an LSTM i, f, c and o.
+    /// columns of the gates side by side, of an LSTM i, f, c and o. Fewer than four gates are never packed for tiles.
     ///
     /// # Errors
     /// Where there is no memory for it.
@@ -116,8 +165,9 @@ impl PackedMatrix {
         units: usize,
     ) -> Result<(), TryReserveError> {
         const { assert!(GATES <= PANEL_VECTORS) };
+        let isa = if GATES == PANEL_VECTORS { isa } else { isa.without_tiles() };
         let lanes = isa.lanes();
-        self.reset(depth, units.div_ceil(lanes) * GATES * lanes, lanes, GATES)?;
+        self.reset(isa, depth, units.div_ceil(lanes) * GATES * lanes, GATES)?;
         self.fill(isa, source, GATES * units, |panel, gate| {
             let first = panel * lanes;
             gate * units + first..gate * units + units.min(first + lanes)
@@ -125,9 +175,14 @@ impl PackedMatrix {
         Ok(())
     }
 
-    fn reset(&mut self, depth: usize, columns: usize, lanes: usize, vectors: usize) -> Result<(), TryReserveError> {
-        self.data.resize(depth * columns.div_ceil(lanes) * lanes)?;
+    fn reset(&mut self, isa: Isa, depth: usize, columns: usize, vectors: usize) -> Result<(), TryReserveError> {
+        let lanes = isa.lanes();
+        self.data.resize(match isa.tiles() {
+            Some(_) => columns.div_ceil(vectors * lanes) * depth.div_ceil(TILE_DEPTH) * vectors * TILE_FLOATS,
+            None => depth * columns.div_ceil(lanes) * lanes,
+        })?;
         (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
+        self.tiles = isa.tiles();
         Ok(())
     }
 
@@ -143,6 +198,15 @@ impl PackedMatrix {
             return;
         }
         assert!(source.values.len() >= span(self.depth, source.row_stride, span(width, source.column_stride, 1)));
+        if let Some(tiles) = self.tiles {
+            assert!(source.row_stride == 1 || source.column_stride == 1);
+            let (depth, panel) = (self.depth, self.tiled_depth() * PANEL_VECTORS * TILE_FLOATS);
+            let operations = self.data.len() * parallel::COPY_OPERATIONS;
+            return parallel::run(operations, self.data.chunks_mut(panel).enumerate(), |(panel, target)| {
+                let columns = std::array::from_fn(|v| columns(panel, v));
+                tiles.dispatch(FillTiles { source, depth, columns, target });
+            });
+        }
         let vector = self.lanes * self.depth;
         let operations = self.data.len() * parallel::COPY_OPERATIONS;
         parallel::run(operations, self.data.chunks_mut(self.vectors * vector).enumerate(), |(panel, target)| {
@@ -168,6 +232,23 @@ impl PackedMatrix {
         self.lanes
     }
 
+    /// What multiplies with it, if not vectors do.
+    pub fn tiles(&self) -> Option<Tiles> {
+        self.tiles
+    }
+
+    /// How many tiles deep it is.
+    pub(super) fn tiled_depth(&self) -> usize {
+        self.depth.div_ceil(TILE_DEPTH)
+    }
+
+    /// A panel's tiles.
+    pub(super) fn panel_tiles(&self, panel: usize) -> *const Bf16 {
+        debug_assert!(self.tiles.is_some());
+        let floats = self.tiled_depth() * PANEL_VECTORS * TILE_FLOATS;
+        self.data[panel * floats..][..floats].as_ptr().cast()
+    }
+
     /// How many panels there are.
     pub fn panels(&self) -> usize {
         if self.lanes == 0 { 0 } else { self.columns.div_ceil(self.vectors * self.lanes) }
@@ -187,8 +268,9 @@ impl PackedMatrix {
         }
     }
 
-    /// A panel's floats.
+    /// A panel's floats, where it was not packed for tiles.
     pub fn panel(&self, panel: usize) -> &[f32] {
+        debug_assert!(self.tiles.is_none());
         let start = panel * self.vectors * self.lanes * self.depth;
         &self.data[start..start + self.panel_vectors(panel) * self.lanes * self.depth]
     }

@@ -5,6 +5,8 @@
 //! copied to where the tiles of the part find them in the cache. The sum runs over rows in an order that depends on nothing
 //! but the sizes, so its bits are the same for any number of threads.
 
+mod tiles;
+
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -153,6 +155,9 @@ impl Parts<'_> {
         let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
         let (column, row) = (part % columns, part / columns);
         let panels = column * panels / columns..(column + 1) * panels / columns;
+        if let Some(tiles) = self.isa.tiles() {
+            return tiles::run(tiles, self, panels, (row, rows), block);
+        }
         let mut packed = PACKED.take();
         let width = self.operands.iter().flatten().map(|(a, _)| a.width.next_multiple_of(LINE)).sum();
         let stride = Block::stride(GROUP.min(width));
@@ -314,7 +319,7 @@ impl Block<'_> {
             // another.
             unsafe {
                 sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, Ahead::NONE, &mut sums);
-                add::<S, 1, NV>(simd, &sums, bias.at(column), to_next, vector);
+                add::<S, 1, NV, NV>(simd, &sums, bias.at(column), to_next, vector);
             }
         }
         let mut start = 0;
@@ -337,7 +342,7 @@ impl Block<'_> {
                     let ahead = Ahead::rows(next, to_next, asked);
                     sum_blocks::<S, MR, NV>(simd, SUM_BLOCK, depth, a, dz, ahead, &mut sums);
                     (left, next) = (left - asked, next.wrapping_add(asked * to_next));
-                    add::<S, MR, NV>(simd, &sums, target, to_next, vector);
+                    add::<S, MR, NV, NV>(simd, &sums, target, to_next, vector);
                 });
             }
             start += share.width();
@@ -345,12 +350,12 @@ impl Block<'_> {
     }
 }
 
-/// Adds a tile's sums to memory, its rows `stride` apart, `width(v)` floats of vector `v`.
+/// Adds a tile's sums, rows of `ROW` vectors, to memory, its rows `stride` apart, `width(v)` floats of vector `v`.
 ///
 /// # Safety
 /// The sums must be there, and the memory, and no one else write it.
 #[inline(always)]
-unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
+unsafe fn add<S: Simd, const MR: usize, const NV: usize, const ROW: usize>(
     simd: S,
     sums: &Scratch,
     target: *mut f32,
@@ -362,7 +367,7 @@ unsafe fn add<S: Simd, const MR: usize, const NV: usize>(
             // SAFETY: the caller's promise.
             unsafe {
                 let target = target.add(r * stride + v * S::LANES);
-                let sum = sums.vector::<S, NV>(simd, r, v);
+                let sum = sums.vector::<S, ROW>(simd, r, v);
                 store(simd, simd.add(load(simd, target, width(v)), sum), target, width(v));
             }
         }

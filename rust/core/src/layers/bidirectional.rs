@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Ignored, read};
+use super::lstm::tile_rows;
 use super::recurrence::{Given, Recurrence, RecurrenceCache};
 use super::rnn::recurrence;
 use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight};
@@ -110,9 +111,6 @@ pub(super) struct BidirectionalCache {
     d_outputs: [AlignedBuffer; 2],
 }
 
-/// Sequences that fill two tiles on every instruction set: more are cut into several runs.
-const SHARED_BATCH: usize = 12;
-
 impl Bidirectional {
     fn units(&self) -> usize {
         let [forward, backward] = &self.halves;
@@ -140,9 +138,11 @@ impl Bidirectional {
 
     /// For how many threads each half is cut, which run side by side: for half of them. Two threads get runs of sequences of
     /// both, where there are sequences enough, so that they end together.
-    fn share(team: &Team, batch: usize) -> usize {
+    fn share(&self, isa: Isa, team: &Team, batch: usize) -> usize {
+        // More than two full tiles.
+        let are_enough = |half: &Recurrence| batch > 2 * tile_rows(half.precision.on(isa));
         match team.size() {
-            2 if batch > SHARED_BATCH => 2,
+            2 if self.halves.iter().all(are_enough) => 2,
             // Rather in turn with two than at the same time with one each.
             3 => 2,
             size => (size / 2).max(1),
@@ -263,7 +263,7 @@ impl Layer for Bidirectional {
                 _ => (Columns::all(own_first, forward.units), Columns::all(own_second, backward.units)),
             });
             let (left, right) = columns.unzip();
-            let threads = Self::share(&team, given[0].x.sizes()[0]);
+            let threads = self.share(call.isa, &team, given[0].x.sizes()[0]);
             let passes =
                 [forward.forward(&given[0], left, first, threads), backward.forward(&given[1], right, second, threads)];
             run_passes(&team, passes);
@@ -342,7 +342,7 @@ impl Layer for Bidirectional {
         backward.prepare_backward(&given, both[1], d_states[1], second);
         let wants_initial = call.inputs.len() > 1;
         {
-            let threads = Self::share(&team, given.x.sizes()[0]);
+            let threads = self.share(call.isa, &team, given.x.sizes()[0]);
             let passes = [
                 forward.backward(&given, both[0], wants_initial, first, threads),
                 backward.backward(&given, both[1], wants_initial, second, threads),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::AnyActivation;
 use super::activation;
 use crate::error::{Error, Result};
+use crate::simd::Isa;
 
 /// Reads a layer's own arguments: those that every layer has are taken away first, any that is not known is an error. The
 /// network takes `activity_regularizer` from the layers it calls.
@@ -23,19 +24,49 @@ pub(super) fn read<T: DeserializeOwned>(layer: &str, config: &Value) -> Result<T
             }
         }
         if let Some(dtype) = fields.remove("dtype") {
-            check_dtype(layer, &dtype)?;
+            Precision::named(layer, &dtype)?;
         }
     }
     serde_json::from_value(config).map_err(|source| Error::Config { place: layer.to_owned(), source })
 }
 
-/// Layers compute in float32; the policy may be given by name or as Keras serialises it.
-fn check_dtype(layer: &str, dtype: &Value) -> Result<()> {
-    let name = dtype.get("config").and_then(|config| config.get("name")).unwrap_or(dtype);
-    match name.as_str() {
-        Some("float32") => Ok(()),
-        _ if name.is_null() => Ok(()),
-        _ => Err(Error::unsupported(layer, format!("dtype {name} is not supported; use float32"))),
+/// What a layer's products are computed in. Weights, sums and all else are float32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Precision {
+    Float32,
+    /// Rounded to bfloat16 before they are multiplied, where the CPU multiplies that faster.
+    Bfloat16,
+}
+
+impl Precision {
+    /// What a layer's configuration asks for.
+    ///
+    /// # Errors
+    /// Where that is something else.
+    pub fn of(layer: &str, config: &Value) -> Result<Self> {
+        Self::named(layer, &config["dtype"])
+    }
+
+    /// By name, or as Keras serialises the policy of that name.
+    fn named(layer: &str, dtype: &Value) -> Result<Self> {
+        let name = dtype.get("config").and_then(|config| config.get("name")).unwrap_or(dtype);
+        match name.as_str() {
+            Some("float32") => Ok(Precision::Float32),
+            Some("mixed_bfloat16") => Ok(Precision::Bfloat16),
+            _ if name.is_null() => Ok(Precision::Float32),
+            _ => {
+                let message = format!("dtype {name} is not supported; use float32 or mixed_bfloat16");
+                Err(Error::unsupported(layer, message))
+            }
+        }
+    }
+
+    /// The instruction set to compute with.
+    pub fn on(self, isa: Isa) -> Isa {
+        match self {
+            Precision::Float32 => isa,
+            Precision::Bfloat16 => isa.with_tiles(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::activation::Activation;
-use super::config::{activation_named, read, yes};
+use super::config::{Precision, activation_named, read, yes};
 use super::window::{Number, Padding, Window, check_data_format, needs_whole_sequences};
 use super::{
     AnyActivation, Backward, Constraint, Forward, Initializer, Layer, MaskRule, Node, Regularizer, Rules, Shape,
@@ -44,6 +44,7 @@ struct Config {
 
 /// The activation is a node of its own, so that a loss can find the logits before it.
 pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
+    let precision = Precision::of(name, config)?;
     let config: Config = read(name, config)?;
     check_data_format(name, config.data_format.as_deref())?;
     if config.filters == 0 {
@@ -73,6 +74,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         channels,
         filters: config.filters,
         use_bias: config.use_bias,
+        precision,
         rules: [
             Rules::new(config.kernel_initializer, config.kernel_regularizer, config.kernel_constraint),
             Rules::new(config.bias_initializer, config.bias_regularizer, config.bias_constraint),
@@ -93,6 +95,7 @@ struct Conv1D {
     channels: usize,
     filters: usize,
     use_bias: bool,
+    precision: Precision,
     rules: [Rules; 2],
     kernel: PackedMatrix,
     kernel_transposed: PackedMatrix,
@@ -168,7 +171,7 @@ impl Layer for Conv1D {
     }
 
     fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
-        let width = self.width();
+        let (isa, width) = (self.precision.on(isa), self.width());
         let kernel = &weights[..width * self.filters];
         self.kernel.pack(isa, Source::row_major(kernel, self.filters), width, self.filters)?;
         if training {
@@ -179,6 +182,7 @@ impl Layer for Conv1D {
     }
 
     fn forward(&self, call: Forward<'_>, cache: &mut ConvCache) -> Result<()> {
+        let isa = self.precision.on(call.isa);
         let (x, y) = (call.input(0), &mut call.outputs[0]);
         let (rows, width) = (y.rows(), self.width());
         let len = checked_len(&self.name, &[rows, width])?;
@@ -199,12 +203,12 @@ impl Layer for Conv1D {
             c: RowsMut::adjacent(parallel::take(&mut rest, &rows, self.filters), self.filters),
             initial,
         });
-        parallel::run(self.operations(rows), tasks, |task| task.run(call.isa));
+        parallel::run(self.operations(rows), tasks, |task| task.run(isa));
         Ok(())
     }
 
     fn backward(&self, mut call: Backward<'_>, cache: &mut ConvCache) {
-        let (isa, x, y) = (call.isa, call.input(0), &call.outputs[0]);
+        let (isa, x, y) = (self.precision.on(call.isa), call.input(0), &call.outputs[0]);
         let Some(dy) = call.d_output(0) else { return };
         let (rows, width) = (y.rows(), self.width());
         if let Some(gradients) = call.gradients.take() {

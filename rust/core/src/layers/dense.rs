@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::activation::Activation;
-use super::config::{Absent, activation_named, read, yes};
+use super::config::{Absent, Precision, activation_named, read, yes};
 use super::{
     AnyActivation, Backward, Constraint, Forward, Initializer, Layer, Node, Regularizer, Rules, Shape, Weight,
     checked_len, one_input,
@@ -39,6 +39,7 @@ struct Config {
 
 /// The activation is a node of its own, so that a loss can find the logits before it.
 pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<Node>> {
+    let precision = Precision::of(name, config)?;
     let config: Config = read(name, config)?;
     if config.units == 0 {
         return Err(Error::value(name, "units must be positive"));
@@ -53,6 +54,7 @@ pub(super) fn build(name: &str, config: &Value, inputs: &[Shape]) -> Result<Vec<
         features,
         units: config.units,
         use_bias: config.use_bias,
+        precision,
         rules: [
             Rules::new(config.kernel_initializer, config.kernel_regularizer, config.kernel_constraint),
             Rules::new(config.bias_initializer, config.bias_regularizer, config.bias_constraint),
@@ -72,6 +74,7 @@ struct Dense {
     features: usize,
     units: usize,
     use_bias: bool,
+    precision: Precision,
     rules: [Rules; 2],
     kernel: PackedMatrix,
     kernel_transposed: PackedMatrix,
@@ -114,7 +117,7 @@ impl Layer for Dense {
     }
 
     fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
-        let kernel = &weights[..self.features * self.units];
+        let (isa, kernel) = (self.precision.on(isa), &weights[..self.features * self.units]);
         self.kernel.pack(isa, Source::row_major(kernel, self.units), self.features, self.units)?;
         if training {
             let transposed = Source::transposed(kernel, self.units);
@@ -124,7 +127,7 @@ impl Layer for Dense {
     }
 
     fn forward(&self, call: Forward<'_>, (): &mut ()) -> Result<()> {
-        let x = call.input(0);
+        let (isa, x) = (self.precision.on(call.isa), call.input(0));
         let initial = self.bias(call.weights).map_or(Initial::Zero, Initial::Bias);
         let mut rest = call.outputs[0].floats_mut();
         let tasks = self.ranges(x.rows()).map(|rows| Matmul {
@@ -134,12 +137,12 @@ impl Layer for Dense {
             c: RowsMut::adjacent(parallel::take(&mut rest, &rows, self.units), self.units),
             initial,
         });
-        parallel::run(self.operations(x.rows()), tasks, |task| task.run(call.isa));
+        parallel::run(self.operations(x.rows()), tasks, |task| task.run(isa));
         Ok(())
     }
 
     fn backward(&self, mut call: Backward<'_>, (): &mut ()) {
-        let (isa, x) = (call.isa, call.input(0));
+        let (isa, x) = (self.precision.on(call.isa), call.input(0));
         let Some(dy) = call.d_output(0) else { return };
         let rows = x.rows();
         if let Some(gradients) = call.gradients.take() {

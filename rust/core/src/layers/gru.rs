@@ -72,6 +72,8 @@ impl Cell for Gru {
         let width = GATES * units;
         let (bias, recurrent_bias) = bias.split_at(bias.len().min(width));
         self.projection.pack(isa, kernel, features, width, bias)?;
+        // Its steps are computed on vectors.
+        let isa = isa.without_tiles();
         match &mut self.reset {
             Packed::After(packed) => {
                 let source = Source::row_major(recurrent_kernel, width);

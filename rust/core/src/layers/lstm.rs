@@ -8,13 +8,18 @@ use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::weight_gradient::WeightGradient;
 use crate::kernels::{Columns, Order, PANEL_VECTORS, Pass, Rows, is_dealt};
 use crate::parallel::Team;
-use crate::simd::Isa;
+use crate::simd::{Bf16, Isa, TILE_SIDE};
 
 /// i, f, g and o.
 const GATES: usize = 4;
 
-/// Rows from which a read of packed weights is shared by a full tile on every instruction set.
+/// Rows from which a read of packed weights is shared by a full tile of vectors on every instruction set.
 const FULL_TILE: usize = 6;
+
+/// Rows that share a read of packed weights.
+pub(super) fn tile_rows(isa: Isa) -> usize {
+    if isa.tiles().is_some() { TILE_SIDE } else { FULL_TILE }
+}
 
 /// Packed weights that stay in a core's second-level cache beside what else it reads.
 const CACHED_WEIGHTS: usize = 1 << 20;
@@ -61,10 +66,11 @@ impl Cell for Lstm {
         self.kernel.pack_gates::<GATES>(isa, Source::row_major(kernel, gates), features, units)?;
         let source = Source::row_major(recurrent_kernel, gates);
         self.recurrent_kernel.pack_gates::<GATES>(isa, source, units, units)?;
+        let added = isa.without_tiles();
         if !bias.is_empty() {
-            self.bias.pack_gates::<GATES>(isa, Source::row_major(bias, gates), 1, units)?;
+            self.bias.pack_gates::<GATES>(added, Source::row_major(bias, gates), 1, units)?;
         } else if self.bias.depth() == 0 {
-            self.bias.pack_gates::<GATES>(isa, Source::row_major(&vec![0.0; gates], gates), 1, units)?;
+            self.bias.pack_gates::<GATES>(added, Source::row_major(&vec![0.0; gates], gates), 1, units)?;
         }
         if training {
             self.recurrent_transposed.pack(isa, Source::transposed(recurrent_kernel, gates), gates, units)?;
@@ -111,20 +117,21 @@ impl Cell for Lstm {
         *turn = turn.wrapping_add(order.steps());
         let order = &*order;
         let Sizes { features, units } = self.sizes;
-        let lanes = given.isa.lanes();
-        let split = Split::best(threads, order, units, GATES * units.div_ceil(lanes), lanes);
+        let (isa, lanes) = (given.isa, given.isa.lanes());
+        let weights = Weights::new(isa, units, GATES * units.div_ceil(lanes));
+        let split = Split::best(threads, order, weights);
         let input = if words.is_empty() {
             let values = inputs(given.x, x, x_dropout);
             let projection = self.projection(Rows::picked(values, features, order.inputs()));
-            let weights = 16 * units * (features + units) / split.columns;
+            let bytes = GATES * weights.bytes_each() * units * (features + units) / split.columns;
             let fused = order.steps() < 2
-                || weights <= CACHED_WEIGHTS && (features <= lanes || order.batch().div_ceil(split.runs) >= FULL_TILE);
+                || bytes <= CACHED_WEIGHTS && (features <= lanes || order.batch().div_ceil(split.runs) >= FULL_TILE);
             if fused { Input::Fused(projection) } else { Input::Ahead(projection, z) }
         } else {
             Input::Given(Rows::picked(z, GATES * units, words))
         };
         let pass = Forward {
-            isa: given.isa,
+            isa,
             order,
             units,
             input,
@@ -152,8 +159,8 @@ impl Cell for Lstm {
         let RecurrenceCache { order, c, gates, dh, dc, h_dropout, d_output: folded, .. } = cache;
         let order = &*order;
         let units = self.sizes.units;
-        let lanes = isa.lanes();
-        let split = Split::best(threads, order, GATES * units, units.div_ceil(lanes), lanes);
+        let weights = Weights::new(isa, GATES * units, units.div_ceil(isa.lanes()));
+        let split = Split::best(threads, order, weights);
         let pass = Backward {
             isa,
             order,
@@ -188,6 +195,28 @@ impl Cell for Lstm {
     }
 }
 
+/// What a pass multiplies with at every step: so many rows, and vectors of so many columns.
+#[derive(Clone, Copy)]
+struct Weights {
+    depth: usize,
+    vectors: usize,
+    lanes: usize,
+    /// Rows of a tile, and whether it is one of bfloat16.
+    tile_rows: usize,
+    on_tiles: bool,
+}
+
+impl Weights {
+    fn new(isa: Isa, depth: usize, vectors: usize) -> Self {
+        let (tile_rows, on_tiles) = (tile_rows(isa), isa.tiles().is_some());
+        Weights { depth, vectors, lanes: isa.lanes(), tile_rows, on_tiles }
+    }
+
+    fn bytes_each(&self) -> usize {
+        if self.on_tiles { size_of::<Bf16>() } else { size_of::<f32>() }
+    }
+}
+
 /// How a pass is cut: into runs of ranks, and into runs of columns that meet after every step.
 struct Split {
     runs: usize,
@@ -195,17 +224,17 @@ struct Split {
 }
 
 impl Split {
-    /// The split with the least estimated time, in cycles of a core, of a product with weights of `depth` rows and
-    /// `vectors` vectors of columns. Where none wait for others and there are tiles enough, it has half as many runs again as
+    /// The split with the least estimated time, in cycles of a core, of a product with some weights. Where none wait for others and there are tiles enough, it has half as many runs again as
     /// there are threads, so that all threads end together though some may be slower.
     ///
-    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, and reads
-    /// the share for every tile of them, whichever takes longer; a share that does not stay in the second-level cache comes
+    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, or as long
+    /// for 16 ranks on tiles, where what follows counts beside it; and reads the share for every tile of them, whichever takes
+    /// longer; a share that does not stay in the second-level cache comes
     /// from the third once a step in addition. Members that share ranks wait for each other, and each reads what the others
     /// wrote in the step before: one line after another, or where there is much of it, ahead. Where members cannot help each
     /// other, all wait for the slowest. The figures are of the order that current cores have: only their proportions matter,
     /// and results do not depend on them.
-    fn best(threads: usize, order: &Order, depth: usize, vectors: usize, lanes: usize) -> Split {
+    fn best(threads: usize, order: &Order, weights: Weights) -> Split {
         const MEETING: usize = 1500;
         const REGION: usize = 4000;
         const SECOND_LEVEL_BYTES_A_CYCLE: usize = 40;
@@ -213,28 +242,31 @@ impl Split {
         const OTHER_CORES_BYTES_A_CYCLE: usize = 8;
         const OTHER_CORES_LATENCY: usize = 4000;
         const SLOWEST_SHARE: usize = 6;
+        const ON_TILES_CYCLES_A_VECTOR: usize = 10;
         if threads <= 1 {
             // A step of a stream counts every nanosecond.
             return Split { runs: 1, columns: 1 };
         }
-        let (batch, tiles) = (order.batch(), order.batch().div_ceil(FULL_TILE));
+        let Weights { depth, vectors, lanes, tile_rows, on_tiles } = weights;
+        let (batch, tiles) = (order.batch(), order.batch().div_ceil(tile_rows));
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let is_helped = |ranks: usize, columns: usize| match columns {
             1 => ranks == threads && tiles > threads,
-            _ => ranks == 1 && is_dealt(batch, columns, depth),
+            _ => ranks == 1 && !on_tiles && is_dealt(batch, columns, depth),
         };
         let cost = |ranks: usize, columns: usize| {
             let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
-            let bytes = 4 * lanes * vectors * depth;
+            let bytes = weights.bytes_each() * lanes * vectors * depth;
             let rows = batch.div_ceil(ranks);
-            let multiply = vectors * depth * rows / 2;
-            let read = rows.div_ceil(FULL_TILE) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
+            let multiply = vectors * depth * if on_tiles { rows.div_ceil(tile_rows) } else { rows } / 2;
+            let read = rows.div_ceil(tile_rows) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
+            let cells = if on_tiles { ON_TILES_CYCLES_A_VECTOR * vectors * rows } else { 0 };
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
             let theirs = 4 * depth * rows * (columns - 1) / columns;
             let exchange = theirs.min(OTHER_CORES_LATENCY + theirs / OTHER_CORES_BYTES_A_CYCLE);
             let meetings = MEETING * columns.ilog2() as usize;
             let opening = if ranks * columns > 1 { REGION / order.steps().max(1) } else { 0 };
-            let work = multiply.max(read);
+            let work = multiply.max(read) + cells;
             let slowest = if ranks * columns == 1 || is_helped(ranks, columns) { 0 } else { work / SLOWEST_SHARE };
             work + fetch + exchange + meetings + opening + slowest
         };
@@ -258,7 +290,8 @@ mod tests {
     fn split_for(threads: usize, batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
         let mut order = Order::default();
         order.set(batch, 50, None, Direction::Forwards);
-        let Split { runs, columns } = Split::best(threads, &order, depth, vectors, 16);
+        let weights = Weights { depth, vectors, lanes: 16, tile_rows: FULL_TILE, on_tiles: false };
+        let Split { runs, columns } = Split::best(threads, &order, weights);
         (runs, columns)
     }
 

@@ -1,6 +1,7 @@
 //! A cell along time in one direction: what LSTM, GRU, SimpleRNN, RNN and each half of Bidirectional compute with.
 
 use super::cell::{Cell, OutputGradient, inputs};
+use super::config::Precision;
 use super::{AnyActivation, Random, Rules, Shape, Tensor, Weight, checked_len};
 use crate::error::{Error, Result};
 use crate::kernels::matmul::{Initial, Matmul};
@@ -22,6 +23,7 @@ pub(super) struct Recurrence {
     pub features: usize,
     pub units: usize,
     pub cell: Box<dyn Cell>,
+    pub precision: Precision,
     pub trainable: bool,
     pub use_bias: bool,
     /// Of kernel, recurrent kernel and bias.
@@ -80,6 +82,7 @@ pub(super) struct RecurrenceCache {
 }
 
 /// What a forward pass is given.
+#[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub isa: Isa,
     pub x: &'a Tensor,
@@ -105,6 +108,11 @@ impl<'a> Given<'a> {
             training: true,
             random: (0, 0),
         }
+    }
+
+    /// The same, to be computed in a precision.
+    fn on(&self, precision: Precision) -> Self {
+        Given { isa: precision.on(self.isa), ..*self }
     }
 }
 
@@ -197,7 +205,7 @@ impl Recurrence {
     /// # Errors
     /// Where there is no memory for them.
     pub fn pack(&mut self, isa: Isa, weights: &[f32], training: bool) -> Result<()> {
-        let weights = self.split(weights);
+        let (isa, weights) = (self.precision.on(isa), self.split(weights));
         self.cell.pack(isa, weights, training)?;
         if training {
             let width = self.width();
@@ -216,6 +224,7 @@ impl Recurrence {
     /// # Errors
     /// Where there is no memory for it.
     pub fn prepare(&self, given: &Given<'_>, team: &Team, cache: &mut RecurrenceCache) -> Result<()> {
+        let given = &given.on(self.precision);
         let &[batch, steps, features] = given.x.sizes() else { unreachable!("the plan checked the rank") };
         let (units, training) = (self.units, given.training);
         checked_len(&self.name, &[batch, steps + 1, self.width()])?;
@@ -328,7 +337,7 @@ impl Recurrence {
         cache: &'a mut RecurrenceCache,
         threads: usize,
     ) -> Box<dyn Pass + 'a> {
-        self.cell.forward(given, output, cache, threads)
+        self.cell.forward(&given.on(self.precision), output, cache, threads)
     }
 
     /// Keeps the last `c`, and fills what masked steps show: `outputs` are rows `stride` floats apart, one a step or one a
@@ -485,7 +494,7 @@ impl Recurrence {
             Some(_) if self.repeats_outputs(&cache.order) => OutputGradient::Folded,
             Some((d_output, stride, first)) => OutputGradient::Given(d_output.get(first..).unwrap_or_default(), stride),
         };
-        self.cell.backward(given.isa, d_output, wants_initial, cache, threads)
+        self.cell.backward(self.precision.on(given.isa), d_output, wants_initial, cache, threads)
     }
 
     /// Adds to the gradients of the weights, and to that of the input, from `dz`.
@@ -497,7 +506,7 @@ impl Recurrence {
         team: &Team,
         cache: &mut RecurrenceCache,
     ) {
-        let isa = given.isa;
+        let isa = self.precision.on(given.isa);
         let (width, features) = (self.width(), self.features);
         let dropped = self.drops_inputs(given.training);
         let with_words = !cache.words.is_empty();

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::cell::{Cell, Sizes};
-use super::config::{Ignored, activation_named, read, seed, yes};
+use super::config::{Ignored, Precision, activation_named, read, seed, yes};
 use super::gru::Gru;
 use super::lstm::Lstm;
 use super::recurrence::{Dropout, Given, Recurrence, RecurrenceCache};
@@ -264,7 +264,7 @@ fn of_cell(
     sequence: &SequenceConfig,
     input: &Shape,
 ) -> Result<Recurrence> {
-    let trainable = is_trained(&cell);
+    let (trainable, precision) = (is_trained(&cell), Precision::of(name, &cell)?);
     let own = take(&mut cell, kind.own);
     let mut config: CellConfig = read(name, &cell)?;
     if config.units == 0 {
@@ -285,6 +285,7 @@ fn of_cell(
         features: sizes.features,
         units: sizes.units,
         cell,
+        precision,
         trainable,
         use_bias: config.use_bias,
         rules: [

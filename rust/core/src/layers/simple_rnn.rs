@@ -45,6 +45,8 @@ impl Cell for SimpleRnn {
     fn pack(&mut self, isa: Isa, [kernel, recurrent_kernel, bias]: [&[f32]; 3], training: bool) -> Result<()> {
         let Sizes { features, units } = self.sizes;
         self.projection.pack(isa, kernel, features, units, bias)?;
+        // Its steps are computed on vectors.
+        let isa = isa.without_tiles();
         self.recurrent_kernel.pack(isa, Source::row_major(recurrent_kernel, units), units, units)?;
         if training {
             self.recurrent_transposed.pack(isa, Source::transposed(recurrent_kernel, units), units, units)?;

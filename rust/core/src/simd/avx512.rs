@@ -17,6 +17,15 @@ impl Avx512 {
             && is_x86_feature_detected!("fma")
     }
 
+    /// The token, for who has asked the CPU.
+    ///
+    /// # Safety
+    /// [`Avx512::is_available`] must hold.
+    #[inline(always)]
+    pub(super) unsafe fn assume() -> Self {
+        Avx512(())
+    }
+
     /// # Safety
     /// [`Avx512::is_available`] must hold.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]

@@ -9,6 +9,9 @@ pub use denormals::FlushDenormals;
 mod scalar;
 pub use scalar::Scalar;
 
+mod tiles;
+pub use tiles::{Bf16, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -145,26 +148,35 @@ enum Level {
 ///
 /// The only ways to get one are [`Isa::available`], [`Isa::named`] and [`Isa::active`], all of which ask the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Isa(Level);
+pub struct Isa {
+    level: Level,
+    /// What multiplies matrices, if not vectors do.
+    tiles: Option<Tiles>,
+}
 
 impl Isa {
-    /// Every instruction set that this CPU has, best first.
+    /// Vectors alone.
+    const fn of(level: Level) -> Isa {
+        Isa { level, tiles: None }
+    }
+
+    /// Every instruction set that this CPU has, best first; none of them with tiles.
     pub fn available() -> Vec<Isa> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
             if Avx512::is_available() {
-                found.push(Isa(Level::Avx512));
+                found.push(Isa::of(Level::Avx512));
             }
             if Avx2::is_available() {
-                found.push(Isa(Level::Avx2));
+                found.push(Isa::of(Level::Avx2));
             }
         }
         #[cfg(target_arch = "aarch64")]
         if Neon::is_available() {
-            found.push(Isa(Level::Neon));
+            found.push(Isa::of(Level::Neon));
         }
-        found.push(Isa(Level::Scalar));
+        found.push(Isa::of(Level::Scalar));
         found
     }
 
@@ -193,7 +205,7 @@ impl Isa {
 
     /// `avx512`, `avx2`, `neon` or `scalar`.
     pub fn name(self) -> &'static str {
-        match self.0 {
+        match self.level {
             Level::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
@@ -202,6 +214,23 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Level::Neon => "neon",
         }
+    }
+
+    /// The same, with products of matrices in bfloat16 where the CPU has tiles for them, and vectors as wide as those: what is
+    /// multiplied is rounded to 8 bits, sums are float32. Elsewhere the same in everything.
+    pub fn with_tiles(self) -> Isa {
+        Isa { tiles: if self.lanes() == TILE_SIDE { Tiles::detect() } else { None }, ..self }
+    }
+
+    /// The same without tiles.
+    pub fn without_tiles(self) -> Isa {
+        Isa { tiles: None, ..self }
+    }
+
+    /// What multiplies matrices in bfloat16, if anything does.
+    #[inline]
+    pub fn tiles(self) -> Option<Tiles> {
+        self.tiles
     }
 
     /// Floats in a vector.
@@ -219,7 +248,7 @@ impl Isa {
     /// Runs a kernel compiled for this instruction set.
     #[inline]
     pub fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
-        match self.0 {
+        match self.level {
             Level::Scalar => kernel.run(Scalar),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Isa` of this level exists only where the CPU has the instructions.

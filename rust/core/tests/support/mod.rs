@@ -1,6 +1,8 @@
 //! The oracles: the same mathematics in plain f64 loops, and random numbers to feed both sides.
 #![allow(dead_code, reason = "each test binary uses its share")]
 
+use lstm_core::simd::Isa;
+
 /// A small generator of its own (splitmix64), so that no library's change moves the tests.
 pub struct Random(pub u64);
 
@@ -22,6 +24,25 @@ impl Random {
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
+}
+
+/// Every instruction set of this machine, and the best one with tiles where there are any.
+pub fn with_tiles() -> Vec<Isa> {
+    let mut all = Isa::available();
+    let tiled = all[0].with_tiles();
+    if tiled.tiles().is_some() {
+        all.insert(0, tiled);
+    }
+    all
+}
+
+/// What an instruction set multiplies: on tiles floats rounded to bfloat16, the nearest, halves to even.
+pub fn multiplied(isa: Isa, values: &[f32]) -> Vec<f32> {
+    let rounded = |value: f32| {
+        let bits = value.to_bits();
+        f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+    };
+    values.iter().map(|&value| if isa.tiles().is_some() { rounded(value) } else { value }).collect()
 }
 
 pub fn wide(values: &[f32]) -> Vec<f64> {

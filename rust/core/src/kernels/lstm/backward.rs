@@ -1,5 +1,7 @@
 //! The backward pass through time.
 
+mod tiles;
+
 use std::ops::Range;
 
 use super::{Activations, gates_of};
@@ -78,7 +80,9 @@ impl<'a> Backward<'a> {
         assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.dh.len()));
         let matrix = self.recurrent_transposed;
         assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), 4 * units, units));
-        let members = Members::new(ranks, order.batch(), columns, matrix.panels(), 4 * units);
+        // On tiles no item is worth dealing.
+        let depth = if matrix.tiles().is_some() { 0 } else { 4 * units };
+        let members = Members::new(ranks, order.batch(), columns, matrix.panels(), depth);
         BackwardMembers {
             isa,
             order,
@@ -115,7 +119,11 @@ impl Pass for BackwardMembers<'_> {
         let (member, links) = (self.members.get(member), self.links);
         let steps = member.link(self.order, links - 1 - link, links);
         let last = self.wants_initial && link + 1 == links;
-        self.isa.dispatch(BackwardMember { pass: self, member, steps, last });
+        let member = BackwardMember { pass: self, member, steps, last };
+        match self.recurrent_transposed.tiles() {
+            None => self.isa.dispatch(member),
+            Some(tiles) => tiles::run(tiles, &member),
+        }
     }
 }
 
@@ -167,12 +175,12 @@ impl BackwardMember<'_> {
             let rank = going_on.start + block;
             with_rows!(S, count, MR => self.state_gradient::<S, MR, NV>(simd, next, panel, rank, scratch));
             for r in 0..count {
-                self.row_gradients::<S, NV>(simd, step, panel, rank + r, Some((scratch, r)));
+                self.row_gradients::<S, NV, NV>(simd, step, panel, rank + r, Some((scratch, r)));
             }
         }
         if let Some(step) = step {
             for rank in going_on.end..item.among(order.active(step)).end {
-                self.row_gradients::<S, NV>(simd, Some(step), panel, rank, None);
+                self.row_gradients::<S, NV, NV>(simd, Some(step), panel, rank, None);
             }
         }
     }
@@ -222,9 +230,9 @@ impl BackwardMember<'_> {
         }
     }
 
-    /// Goes back through the cell at a step for the units of a panel of one rank.
+    /// Goes back through the cell at a step for the units of a panel of one rank. A row of the scratch is `ROW` vectors.
     #[inline(always)]
-    fn row_gradients<S: Simd, const NV: usize>(
+    fn row_gradients<S: Simd, const NV: usize, const ROW: usize>(
         &self,
         simd: S,
         step: Option<usize>,
@@ -251,9 +259,9 @@ impl BackwardMember<'_> {
         }
         for (v, &shown) in shown.iter().enumerate() {
             if pass.activations.is_standard() {
-                self.unit_gradients::<S, NV, true>(simd, step, panel, rank, (v, shown), scratch);
+                self.unit_gradients::<S, ROW, true>(simd, step, panel, rank, (v, shown), scratch);
             } else {
-                self.unit_gradients::<S, NV, false>(simd, step, panel, rank, (v, shown), scratch);
+                self.unit_gradients::<S, ROW, false>(simd, step, panel, rank, (v, shown), scratch);
             }
         }
     }
@@ -261,7 +269,7 @@ impl BackwardMember<'_> {
     /// Goes back through the cell at a step for vector `v` of a panel's units of one rank, `shown` being what its activation
     /// makes of `c`. The gradient of its `h` is in a row of the scratch, or, where its sequence ends, that of its last state.
     #[inline(always)]
-    fn unit_gradients<S: Simd, const NV: usize, const STANDARD: bool>(
+    fn unit_gradients<S: Simd, const ROW: usize, const STANDARD: bool>(
         &self,
         simd: S,
         step: Option<usize>,
@@ -274,13 +282,13 @@ impl BackwardMember<'_> {
         let (order, units) = (pass.order, pass.units);
         let first = (panel * PANEL_VECTORS + v) * S::LANES;
         let count = S::LANES.min(units - first);
-        // SAFETY: as in `state_gradient`; `first + count <= units`; the scratch holds `NV` vectors a row. What is written
+        // SAFETY: as in `state_gradient`; `first + count <= units`; the scratch holds `ROW` vectors a row. What is written
         // belongs to an item that this member alone was given.
         unsafe {
             let last = pass.dh.at(rank * units + first);
             let mut dh = match scratch {
                 Some((scratch, r)) => {
-                    let carried = scratch.vector::<S, NV>(simd, r, v);
+                    let carried = scratch.vector::<S, ROW>(simd, r, v);
                     match pass.dropout {
                         Some(dropout) => {
                             simd.mul(carried, load(simd, dropout.as_ptr().add(rank * units + first), count))

@@ -1,5 +1,7 @@
 //! The forward pass.
 
+mod tiles;
+
 use std::ops::Range;
 
 use super::projection::Projection;
@@ -136,8 +138,11 @@ impl<'a> Forward<'a> {
         };
         if let Some(projection) = &projection {
             projection.check(isa, order.rows(), units);
+            assert_eq!(projection.kernel.tiles(), self.recurrent_kernel.tiles());
         }
-        let members = Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes()), units);
+        // On tiles no item is worth dealing.
+        let depth = if self.recurrent_kernel.tiles().is_some() { 0 } else { units };
+        let members = Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes()), depth);
         ForwardMembers {
             isa,
             order,
@@ -177,7 +182,11 @@ impl Pass for ForwardMembers<'_> {
     unsafe fn run(&self, member: usize, link: usize) {
         let member = self.members.get(member);
         let steps = member.link(self.order, link, self.links);
-        self.isa.dispatch(ForwardMember { pass: self, member, steps });
+        let member = ForwardMember { pass: self, member, steps };
+        match self.recurrent_kernel.tiles() {
+            None => self.isa.dispatch(member),
+            Some(tiles) => tiles::run(tiles, &member),
+        }
     }
 }
 
@@ -344,7 +353,8 @@ impl ForwardMember<'_> {
             let tile = Tile { step, panel, rank: ranks.start + block, ahead };
             with_rows!(S, count, MR => {
                 self.sums::<S, MR>(simd, tile, coming, scratch);
-                self.update::<S, MR, false>(simd, tile, scratch);
+                let [of_x, of_h] = &mut *scratch;
+                self.update::<S, MR, false>(simd, tile, of_x, of_h);
             });
         }
     }
@@ -352,20 +362,14 @@ impl ForwardMember<'_> {
     /// One step of a rank that has no others beside it, in wide tiles.
     #[inline(always)]
     fn lone_rank<S: Simd>(&self, simd: S, step: usize, rank: usize, ahead: usize, scratch: &mut [Scratch; 2]) {
-        let own = self.member.panels();
-        let backwards = Member::goes_back(step + self.pass.turn);
-        let turned = |i: usize, of: usize| if backwards { of - 1 - i } else { i };
         let mut sums = [Scratch::new(), Scratch::new()];
-        let tiles = own.len().div_ceil(WIDE_PANELS);
-        for i in 0..tiles {
-            let i = turned(i, tiles);
-            let (start, end) = (own.start + i * own.len() / tiles, own.start + (i + 1) * own.len() / tiles);
-            let tile = Tile { step, panel: start, rank, ahead };
-            let panels = end - start;
-            for r in 0..panels {
-                let r = turned(r, panels);
-                self.sums::<S, 1>(simd, Tile { panel: start + r, ..tile }, &[], &mut sums);
-                let ([all_x, all_h], [of_x, of_h]) = (&mut *scratch, &sums);
+        let [all_x, all_h] = scratch;
+        for (panels, backwards) in self.wide_tiles(step) {
+            let tile = Tile { step, panel: panels.start, rank, ahead };
+            for r in 0..panels.len() {
+                let r = if backwards { panels.len() - 1 - r } else { r };
+                self.sums::<S, 1>(simd, Tile { panel: panels.start + r, ..tile }, &[], &mut sums);
+                let [of_x, of_h] = &sums;
                 // SAFETY: `sums` has just filled what is taken.
                 unsafe {
                     all_h.take_row::<S, PANEL_VECTORS>(simd, r, of_h);
@@ -374,11 +378,30 @@ impl ForwardMember<'_> {
                     }
                 }
             }
-            match panels {
-                1 => self.update::<S, 1, true>(simd, tile, scratch),
-                2 => self.update::<S, 2, true>(simd, tile, scratch),
-                _ => self.update::<S, WIDE_PANELS, true>(simd, tile, scratch),
-            }
+            self.wide_update(simd, tile, panels.len(), all_x, all_h);
+        }
+    }
+
+    /// The member's panels in runs of up to [`WIDE_PANELS`], with whether they are taken from the last to the first, as the runs
+    /// are.
+    #[inline(always)]
+    fn wide_tiles(&self, step: usize) -> impl Iterator<Item = (Range<usize>, bool)> + use<> {
+        let own = self.member.panels();
+        let backwards = Member::goes_back(step + self.pass.turn);
+        let tiles = own.len().div_ceil(WIDE_PANELS);
+        (0..tiles).map(move |i| {
+            let i = if backwards { tiles - 1 - i } else { i };
+            (own.start + i * own.len() / tiles..own.start + (i + 1) * own.len() / tiles, backwards)
+        })
+    }
+
+    /// The cell's update of a wide tile of so many panels.
+    #[inline(always)]
+    fn wide_update<S: Simd>(&self, simd: S, tile: Tile, panels: usize, of_x: &Scratch, of_h: &mut Scratch) {
+        match panels {
+            1 => self.update::<S, 1, true>(simd, tile, of_x, of_h),
+            2 => self.update::<S, 2, true>(simd, tile, of_x, of_h),
+            _ => self.update::<S, WIDE_PANELS, true>(simd, tile, of_x, of_h),
         }
     }
 
@@ -424,12 +447,18 @@ impl ForwardMember<'_> {
 
     /// The cell's update of a tile whose sums are in the scratches.
     #[inline(always)]
-    fn update<S: Simd, const MR: usize, const WIDE: bool>(&self, simd: S, tile: Tile, scratch: &mut [Scratch; 2]) {
+    fn update<S: Simd, const MR: usize, const WIDE: bool>(
+        &self,
+        simd: S,
+        tile: Tile,
+        of_x: &Scratch,
+        of_h: &mut Scratch,
+    ) {
         let (_, last) = tile.place::<WIDE>(MR - 1);
         if self.pass.activations.is_standard() && (last + 1) * S::LANES <= self.pass.units {
-            self.cells::<S, MR, true, WIDE>(simd, tile, scratch);
+            self.cells::<S, MR, true, WIDE>(simd, tile, of_x, of_h);
         } else {
-            self.cells::<S, MR, false, WIDE>(simd, tile, scratch);
+            self.cells::<S, MR, false, WIDE>(simd, tile, of_x, of_h);
         }
     }
 
@@ -442,7 +471,8 @@ impl ForwardMember<'_> {
         &self,
         simd: S,
         tile: Tile,
-        scratch: &mut [Scratch; 2],
+        of_x: &Scratch,
+        of_h: &mut Scratch,
     ) {
         let pass = self.pass;
         let Tile { step, panel, rank, ahead } = tile;
@@ -457,7 +487,6 @@ impl ForwardMember<'_> {
         let row = order.step(step).start + rank;
         let after = (order.state(step + 1, training) + rank) * units + first;
         let standard = USUAL || pass.activations.is_standard();
-        let [of_x, of_h] = scratch;
         let mut c = [simd.splat(0.0); MR];
         // SAFETY: as in `sums`, which filled the scratches; a row's units are among the `units`. What is written belongs to an
         // item that this member alone was given. The rows and states of a step's ranks are adjacent.

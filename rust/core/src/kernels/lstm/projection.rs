@@ -1,12 +1,15 @@
 //! `x · W + b`
 
+use std::cell::Cell;
+
 use super::check_gates;
 use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
 use crate::kernels::shared::Shared;
+use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks};
 use crate::kernels::volume;
-use crate::simd::{Isa, Kernel, Simd};
+use crate::simd::{Isa, Kernel, Simd, TileKernel, Tiles};
 
 /// `x · W + b`
 #[derive(Clone, Copy)]
@@ -24,6 +27,7 @@ impl Projection<'_> {
         self.x.check(rows, self.kernel.depth());
         check_gates(isa, self.kernel, self.kernel.depth(), units);
         check_gates(isa, self.bias, 1, units);
+        assert!(self.bias.tiles().is_none());
     }
 
     /// Fills `sums` with `x · W` of a panel, for the rows of `x` given, and asks for what is ahead.
@@ -74,16 +78,34 @@ impl Projection<'_> {
         ahead: Ahead<'_>,
         sums: &mut Scratch,
     ) {
-        let first = panel * S::LANES;
-        let count = S::LANES.min(units - first);
-        // SAFETY: `first + count <= units`; the caller's promise.
+        // SAFETY: the caller's promise.
         unsafe {
             self.sum(simd, panel, rows.map(|(row, _)| row), ahead, sums);
             for (r, (_, target)) in rows.into_iter().enumerate() {
-                for gate in 0..PANEL_VECTORS {
-                    store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count);
-                }
+                self.put(simd, panel, units, target, sums, r);
             }
+        }
+    }
+
+    /// Writes `x · W + b` of a panel, for row `r` of the sums, to a row of `4 units`.
+    ///
+    /// # Safety
+    /// As for [`Projection::z`]; the row must be writable.
+    #[inline(always)]
+    pub(super) unsafe fn put<S: Simd>(
+        &self,
+        simd: S,
+        panel: usize,
+        units: usize,
+        target: *mut f32,
+        sums: &Scratch,
+        r: usize,
+    ) {
+        let first = panel * S::LANES;
+        let count = S::LANES.min(units - first);
+        for gate in 0..PANEL_VECTORS {
+            // SAFETY: `first + count <= units`; the caller's promise.
+            unsafe { store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count) };
         }
     }
 }
@@ -110,7 +132,58 @@ impl Project<'_> {
     pub fn run(self, isa: Isa) {
         self.projection.check(isa, self.rows, self.units);
         assert_eq!(self.z.len(), volume(&[self.rows, 4, self.units]));
-        isa.dispatch(self);
+        match self.projection.kernel.tiles() {
+            None => isa.dispatch(self),
+            Some(tiles) => {
+                let mut rounded = ROUNDED.take();
+                tiles.dispatch(OnTiles { project: self, rounded: &mut rounded });
+                ROUNDED.set(rounded);
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Where a thread rounds `x`, kept from call to call.
+    static ROUNDED: Cell<RoundedRows> = Cell::default();
+}
+
+/// Rows that are rounded at a time: they stay in the second-level cache while all panels are multiplied with them.
+const ROUNDED_ROWS: usize = 128;
+
+struct OnTiles<'a> {
+    project: Project<'a>,
+    rounded: &'a mut RoundedRows,
+}
+
+impl TileKernel for OnTiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S, tiles: Tiles) {
+        let OnTiles { project: Project { projection, rows, units, z }, rounded } = self;
+        let z = Shared::new(z);
+        let mut sums = TileSums::new();
+        for start in (0..rows).step_by(ROUNDED_ROWS) {
+            let count = ROUNDED_ROWS.min(rows - start);
+            rounded.resize(count, projection.kernel.depth());
+            for row in 0..count {
+                // SAFETY: `run` checked the sizes; `start + row < rows`, and here and below.
+                unsafe { rounded.round(tiles, row, projection.x.at(start + row)) };
+            }
+            for panel in 0..units.div_ceil(S::LANES) {
+                for (first, count) in tile_blocks(count) {
+                    // SAFETY: as above.
+                    unsafe {
+                        rounded.product(tiles, first, projection.kernel.panel_tiles(panel), &mut sums);
+                        for r in 0..count {
+                            let (sums, of) = sums.row(r);
+                            projection.put(simd, panel, units, z.at((start + first + r) * 4 * units), sums, of);
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! The backward pass through time with products on tiles: `dz` of a step's ranks is rounded once for all panels.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::BackwardMember;
+use crate::kernels::accumulate::PANEL_VECTORS;
+use crate::kernels::state::with_vectors;
+use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks};
+use crate::simd::{Simd, TileKernel, Tiles};
+
+thread_local! {
+    /// Where a thread rounds `dz`, kept from pass to pass.
+    static ROUNDED: Cell<RoundedRows> = Cell::default();
+}
+
+/// Goes back through a member's steps.
+pub(super) fn run(tiles: Tiles, member: &BackwardMember<'_>) {
+    let mut dz = ROUNDED.take();
+    tiles.dispatch(OnTiles { member, dz: &mut dz });
+    ROUNDED.set(dz);
+}
+
+struct OnTiles<'a> {
+    member: &'a BackwardMember<'a>,
+    dz: &'a mut RoundedRows,
+}
+
+impl TileKernel for OnTiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S, tiles: Tiles) {
+        let mut sums = TileSums::new();
+        for step in self.member.steps.clone().rev() {
+            self.step(simd, tiles, Some(step), &mut sums);
+            self.member.member.meet();
+        }
+        if self.member.last {
+            self.step(simd, tiles, None, &mut sums);
+        }
+    }
+}
+
+impl OnTiles<'_> {
+    /// Asks for what the gradients of some ranks read: a line here and there, which the cache would not guess.
+    #[inline(always)]
+    fn ask<S: Simd, const NV: usize>(&self, simd: S, step: usize, panel: usize, ranks: Range<usize>) {
+        let BackwardMember { pass, .. } = self.member;
+        let (order, units) = (pass.order, pass.units);
+        let first = panel * PANEL_VECTORS * S::LANES;
+        for rank in ranks {
+            let row = order.step(step).start + rank;
+            // SAFETY: the ranks have the step; only addresses are taken.
+            unsafe {
+                let gates = pass.gates.at(row * 4 * units).cast_const();
+                let c = pass.c.as_ptr().wrapping_add((order.state(step, true) + rank) * units);
+                let d_output = pass.d_output.as_ref().map(|rows| rows.at(row));
+                for v in 0..NV {
+                    let first = first + v * S::LANES;
+                    for gate in 0..4 {
+                        simd.prefetch(gates.wrapping_add(gate * units + first));
+                    }
+                    simd.prefetch(c.wrapping_add(first));
+                    if let Some(d_output) = d_output {
+                        simd.prefetch(d_output.wrapping_add(first));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes back through the cell at a step; `None` stands before the first.
+    #[inline(always)]
+    fn step<S: Simd>(&mut self, simd: S, tiles: Tiles, step: Option<usize>, sums: &mut TileSums) {
+        let BackwardMember { pass, member, .. } = self.member;
+        let (order, gates) = (pass.order, 4 * pass.units);
+        let next = step.map_or(0, |step| step + 1);
+        // Ranks that go on get their gradient from the next step, the others from the end.
+        let going_on = member.among(order.active(next));
+        self.dz.resize(going_on.len(), gates);
+        for (row, rank) in going_on.clone().enumerate() {
+            // SAFETY: `members` checked the gates of every row; nobody writes `dz` of the next step any more.
+            unsafe { self.dz.round(tiles, row, pass.gates.at((order.step(next).start + rank) * gates)) };
+        }
+        for item in member.items(step.unwrap_or(0)) {
+            let panel = item.panel;
+            with_vectors!(pass.recurrent_transposed.panel_vectors(panel), NV => {
+                for (row, rows) in tile_blocks(going_on.len()) {
+                    if let Some(step) = step {
+                        self.ask::<S, NV>(simd, step, panel, going_on.start + row..going_on.start + row + rows);
+                    }
+                    // SAFETY: the rows were rounded above; `members` checked the packing.
+                    unsafe { self.dz.product(tiles, row, pass.recurrent_transposed.panel_tiles(panel), sums) };
+                    for r in 0..rows {
+                        let (rank, sums) = (going_on.start + row + r, Some(sums.row(r)));
+                        self.member.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, sums);
+                    }
+                }
+                let ending = step.map_or(0..0, |step| going_on.end..member.among(order.active(step)).end);
+                for rank in ending {
+                    self.member.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, None);
+                }
+            });
+        }
+    }
+}

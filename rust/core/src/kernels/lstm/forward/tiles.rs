@@ -1,0 +1,217 @@
+//! The forward pass with products on tiles: `h` and `x` of a step's ranks are rounded once for all panels.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::{ForwardMember, Tile, Z};
+use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, with_rows};
+use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks};
+use crate::simd::{Simd, TILE_SIDE, TileKernel, Tiles};
+
+thread_local! {
+    /// Where a thread rounds `x` and `h`, kept from pass to pass.
+    static ROUNDED: Cell<[RoundedRows; 2]> = Cell::default();
+}
+
+/// Computes a member's steps.
+pub(super) fn run(tiles: Tiles, member: &ForwardMember<'_>) {
+    let [mut x, mut h] = ROUNDED.take();
+    tiles.dispatch(OnTiles { member, x: &mut x, h: &mut h });
+    ROUNDED.set([x, h]);
+}
+
+struct OnTiles<'a> {
+    member: &'a ForwardMember<'a>,
+    x: &'a mut RoundedRows,
+    h: &'a mut RoundedRows,
+}
+
+impl TileKernel for OnTiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S, tiles: Tiles) {
+        let mut sums = [TileSums::new(), TileSums::new()];
+        let mut wide = [const { Scratch::new() }; 2];
+        let Range { start: mut step, end: steps } = self.member.steps.clone();
+        while step < steps {
+            let mut end = steps;
+            if self.member.pass.ahead {
+                end = self.member.steps_ahead(step).min(steps);
+                self.project(simd, tiles, step..end, &mut sums[0]);
+            }
+            let first = step;
+            for step in first..end {
+                let ranks = self.member.member.among(self.member.pass.order.active(step));
+                self.round(tiles, step, ranks.clone());
+                if ranks.len() == 1 {
+                    self.lone_rank(simd, tiles, step, ranks.start, first, &mut sums, &mut wide);
+                } else {
+                    for item in self.member.member.items(step + self.member.pass.turn) {
+                        self.panel(simd, tiles, step, (item.panel, ranks.clone()), first, &mut sums);
+                    }
+                }
+                self.member.member.meet();
+            }
+            step = end;
+        }
+    }
+}
+
+impl OnTiles<'_> {
+    /// Rounds what a step multiplies.
+    #[inline(always)]
+    fn round(&mut self, tiles: Tiles, step: usize, ranks: Range<usize>) {
+        let pass = self.member.pass;
+        let (order, units) = (pass.order, pass.units);
+        self.h.resize(ranks.len(), units);
+        let state = order.state(step, pass.gates.is_some());
+        for (row, rank) in ranks.clone().enumerate() {
+            // SAFETY: `members` checked the room for every state, and nobody writes over those of the step before until all members
+            // with these ranks have met.
+            unsafe { self.h.round(tiles, row, pass.h.at((state + rank) * units)) };
+        }
+        if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
+            self.x.resize(ranks.len(), projection.kernel.depth());
+            for (row, rank) in ranks.enumerate() {
+                // SAFETY: `members` checked the projection for all rows.
+                unsafe { self.x.round(tiles, row, projection.x.at(order.step(step).start + rank)) };
+            }
+        }
+    }
+
+    /// Fills `of_h` with `h · U` and, where it is not there yet, `of_x` with `x · W` of a panel for 16 of the rounded rows.
+    ///
+    /// # Safety
+    /// They must be rounded, and `panel` be one of the panels.
+    #[inline(always)]
+    unsafe fn sums(&self, tiles: Tiles, panel: usize, row: usize, [of_x, of_h]: &mut [TileSums; 2]) {
+        let pass = self.member.pass;
+        // SAFETY: `members` checked the packing; the caller's promise.
+        unsafe {
+            self.h.product(tiles, row, pass.recurrent_kernel.panel_tiles(panel), of_h);
+            if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
+                self.x.product(tiles, row, projection.kernel.panel_tiles(panel), of_x);
+            }
+        }
+    }
+
+    /// Asks for what the cell's update of some ranks reads and writes: a line here and there, which the cache would not guess.
+    #[inline(always)]
+    fn ask<S: Simd>(&self, simd: S, step: usize, panel: usize, ranks: Range<usize>, ahead: usize) {
+        let pass = self.member.pass;
+        let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
+        let first = panel * S::LANES;
+        for rank in ranks {
+            let row = order.step(step).start + rank;
+            // SAFETY: the ranks have the step; only addresses are taken.
+            unsafe {
+                let z: Option<*const f32> = match &pass.z {
+                    Z::Nowhere => None,
+                    Z::Given(rows) => Some(rows.at(row)),
+                    Z::Whole(_) | Z::Ahead(..) => Some(self.member.z(step, rank, ahead)),
+                };
+                let gates = match (&pass.z, pass.gates) {
+                    (Z::Nowhere | Z::Given(_), Some(gates)) => Some(gates.at(row * 4 * units).cast_const()),
+                    _ => None,
+                };
+                for place in [z, gates].into_iter().flatten() {
+                    for gate in 0..4 {
+                        simd.prefetch(place.wrapping_add(gate * units + first));
+                    }
+                }
+                simd.prefetch(pass.c.at((order.state(step, training) + rank) * units).wrapping_add(first));
+            }
+        }
+    }
+
+    /// One step of a panel.
+    #[inline(always)]
+    fn panel<S: Simd>(
+        &self,
+        simd: S,
+        tiles: Tiles,
+        step: usize,
+        (panel, ranks): (usize, Range<usize>),
+        ahead: usize,
+        sums: &mut [TileSums; 2],
+    ) {
+        for (row, rows) in tile_blocks(ranks.len()) {
+            self.ask(simd, step, panel, ranks.start + row..ranks.start + row + rows, ahead);
+            // SAFETY: `round` rounded these ranks.
+            unsafe { self.sums(tiles, panel, row, sums) };
+            let [of_x, of_h] = &mut *sums;
+            for ((first, count, of_h), (_, _, of_x)) in of_h.parts(rows).zip(of_x.parts(rows)) {
+                let tile = Tile { step, panel, rank: ranks.start + row + first, ahead };
+                with_rows!(S, count, MR => self.member.update::<S, MR, false>(simd, tile, of_x, of_h));
+            }
+        }
+    }
+
+    /// One step of a rank that has no others beside it, in wide tiles.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "scratch of its caller")]
+    fn lone_rank<S: Simd>(
+        &self,
+        simd: S,
+        tiles: Tiles,
+        step: usize,
+        rank: usize,
+        ahead: usize,
+        sums: &mut [TileSums; 2],
+        [all_x, all_h]: &mut [Scratch; 2],
+    ) {
+        for (panels, backwards) in self.member.wide_tiles(step) {
+            for r in 0..panels.len() {
+                let r = if backwards { panels.len() - 1 - r } else { r };
+                // SAFETY: `round` rounded the rank; its sums are in the first row.
+                unsafe {
+                    self.sums(tiles, panels.start + r, 0, sums);
+                    let [of_x, of_h] = &*sums;
+                    all_h.take_row::<S, PANEL_VECTORS>(simd, r, of_h.row(0).0);
+                    if matches!(self.member.pass.z, Z::Nowhere) {
+                        all_x.take_row::<S, PANEL_VECTORS>(simd, r, of_x.row(0).0);
+                    }
+                }
+            }
+            let tile = Tile { step, panel: panels.start, rank, ahead };
+            self.member.wide_update(simd, tile, panels.len(), all_x, all_h);
+        }
+    }
+
+    /// Computes `x · W + b` of the member's ranks and panels for some steps.
+    #[inline(always)]
+    fn project<S: Simd>(&mut self, simd: S, tiles: Tiles, steps: Range<usize>, sums: &mut TileSums) {
+        let pass = self.member.pass;
+        let Some(projection) = &pass.projection else { return };
+        let ranks = |step| self.member.member.among(pass.order.active(step));
+        let rows = steps.clone().map(|step| ranks(step).len()).sum();
+        self.x.resize(rows, projection.kernel.depth());
+        let mut row = 0;
+        for step in steps.clone() {
+            for rank in ranks(step) {
+                // SAFETY: `members` checked the projection for all rows.
+                unsafe { self.x.round(tiles, row, projection.x.at(pass.order.step(step).start + rank)) };
+                row += 1;
+            }
+        }
+        for item in self.member.member.items(0) {
+            let mut row = 0;
+            for step in steps.clone() {
+                for rank in ranks(step) {
+                    // SAFETY: the rows were rounded above; the steps are computed ahead from the first of them on, and they and the
+                    // panel are of an item that this member alone was given.
+                    unsafe {
+                        if row % TILE_SIDE == 0 {
+                            self.x.product(tiles, row, projection.kernel.panel_tiles(item.panel), sums);
+                        }
+                        let (sums, r) = sums.row(row % TILE_SIDE);
+                        let z = self.member.z(step, rank, steps.start);
+                        projection.put(simd, item.panel, pass.units, z, sums, r);
+                    }
+                    row += 1;
+                }
+            }
+        }
+    }
+}

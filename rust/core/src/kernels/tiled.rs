@@ -1,0 +1,94 @@
+//! What products on tiles need beside packed weights: rows rounded to bfloat16, and a place for sums.
+
+use super::AlignedBuffer;
+use super::accumulate::{MAX_TILE_ROWS, Scratch};
+use crate::simd::{Bf16, TILE_DEPTH, TILE_SIDE, Tiles};
+
+/// Rows rounded to bfloat16, the left operand of a product. It keeps its memory.
+#[derive(Default)]
+pub(super) struct RoundedRows {
+    data: AlignedBuffer,
+    columns: usize,
+}
+
+impl RoundedRows {
+    /// Bytes from row to row: an odd number of cache lines, so that the rows of a tile spread over all sets of the cache.
+    fn stride(&self) -> usize {
+        (self.columns.div_ceil(TILE_DEPTH) | 1) * TILE_DEPTH * size_of::<Bf16>()
+    }
+
+    /// Makes room for so many rows of so many columns. What they hold is undefined.
+    ///
+    /// # Panics
+    /// Where there is no memory for them.
+    pub(super) fn resize(&mut self, rows: usize, columns: usize) {
+        self.columns = columns;
+        let bytes = rows.next_multiple_of(TILE_SIDE) * self.stride();
+        self.data.resize(bytes / size_of::<f32>()).expect("memory for rounded rows");
+    }
+
+    /// Fills a row.
+    ///
+    /// # Safety
+    /// It must be called from a [`TileKernel`](crate::simd::TileKernel). There must be room for the row, and the source be readable
+    /// for so many columns.
+    #[inline(always)]
+    pub(super) unsafe fn round(&mut self, tiles: Tiles, row: usize, source: *const f32) {
+        // SAFETY: `resize` made room; the caller's promise.
+        unsafe {
+            let target = self.data.as_mut_ptr().byte_add(row * self.stride());
+            tiles.round_row(source, self.columns, target.cast());
+        }
+    }
+
+    /// `sums = rows · panel` for 16 rows from `row` on, of which those that are not there give sums that mean nothing.
+    ///
+    /// # Safety
+    /// As [`RoundedRows::round`]; the rows must be filled, and the panel be one of a matrix as deep as they have columns.
+    #[inline(always)]
+    pub(super) unsafe fn product(&self, tiles: Tiles, row: usize, panel: *const Bf16, sums: &mut TileSums) {
+        let (depth, stride) = (self.columns.div_ceil(TILE_DEPTH), self.stride());
+        debug_assert!((row + TILE_SIDE) * stride <= size_of_val(&*self.data));
+        // SAFETY: `resize` made room for whole tiles of rows; the caller's promise.
+        unsafe {
+            let a = self.data.as_ptr().byte_add(row * stride).cast();
+            tiles.product(depth, (a, stride, TILE_DEPTH * size_of::<Bf16>()), panel, sums.as_mut_ptr());
+        }
+    }
+}
+
+/// The sums of 16 rows and four vectors, in scratches of [`MAX_TILE_ROWS`] rows.
+pub(super) struct TileSums([Scratch; TileSums::PARTS]);
+
+impl TileSums {
+    const PARTS: usize = TILE_SIDE.div_ceil(MAX_TILE_ROWS);
+
+    pub(super) fn new() -> Self {
+        TileSums([const { Scratch::new() }; Self::PARTS])
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr().cast()
+    }
+
+    /// The scratch of a row and which of its rows that is.
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize) -> (&Scratch, usize) {
+        (&self.0[row / MAX_TILE_ROWS], row % MAX_TILE_ROWS)
+    }
+
+    /// The scratches, with how many of so many rows each has, and the first of them.
+    #[inline(always)]
+    pub(super) fn parts(&mut self, rows: usize) -> impl Iterator<Item = (usize, usize, &mut Scratch)> {
+        self.0.iter_mut().enumerate().map_while(move |(i, scratch)| {
+            let first = i * MAX_TILE_ROWS;
+            (first < rows).then(|| (first, MAX_TILE_ROWS.min(rows - first), scratch))
+        })
+    }
+}
+
+/// Cuts `rows` into blocks of at most 16: (first row, rows).
+#[inline(always)]
+pub(super) fn tile_blocks(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).step_by(TILE_SIDE).map(move |first| (first, TILE_SIDE.min(rows - first)))
+}
