@@ -18,7 +18,7 @@ from peers.keras_api import load
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from text import Vocabulary, one_hot, read_reviews, split
 
-LIBRARIES = ("lstm_rs", "keras-tf")
+LIBRARIES = ("lstm_rs", "lstm_rs-bf16", "keras-tf")
 WORDS, LENGTH, DIMENSIONS, UNITS = 10_000, 52, 64, 128
 
 

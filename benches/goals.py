@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from peers import OURS
+from peers import OURS, OURS_MIXED
 from results import Result, Start
 from tables import Cell, Table, duration, megabytes, times
 
@@ -71,7 +71,8 @@ def _seconds(name: str, goal: float, measured: float | None) -> Goal:
 def check(results: list[Result], starts: list[Start]) -> list[Goal]:
     """The goals that concern what was asked for."""
     kinds = {kind: [result for result in results if result.kind == kind] for kind in ("train", "infer", "stream")}
-    return [*_train(kinds["train"]), *_infer(kinds["infer"]), *_stream(kinds["stream"]), *_start(starts)]
+    float32 = [*_train(kinds["train"]), *_infer(kinds["infer"]), *_stream(kinds["stream"]), *_start(starts)]
+    return [*float32, *_in_bfloat16(kinds["train"] + kinds["infer"])]
 
 
 def _train(results: list[Result]) -> Iterable[Goal]:
@@ -104,6 +105,13 @@ def _of_the_peak(results: list[Result], goal: float, least_batch: int) -> Iterab
         if model.units >= 128 and model.batch >= least_batch:
             name = f"{result.kind} {result.name}, of the FMA peak"
             yield _at_least(name, goal, result.percent_of_peak(OURS), "%")
+
+
+def _in_bfloat16(results: list[Result]) -> Iterable[Goal]:
+    """Ahead of the one peer that multiplies bfloat16, too."""
+    for result in results:
+        ratio = result.ratio("torch-bf16", to=OURS_MIXED)
+        yield _at_least(f"{result.kind} {result.name} in bfloat16, to torch-bf16", 1.0, ratio, "x")
 
 
 def _stream(results: list[Result]) -> Iterable[Goal]:

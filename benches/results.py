@@ -50,9 +50,9 @@ class Result:
         turns = self.peers.get(peer)
         return turns if turns is not None and turns.seconds else None
 
-    def ratio(self, peer: str) -> float | None:
-        """How many times as long as lstm_rs the peer takes: the median over the rounds."""
-        ours, theirs = self.measured(OURS), self.measured(peer)
+    def ratio(self, peer: str, to: str = OURS) -> float | None:
+        """How many times as long as another, lstm_rs by default, the peer takes: the median over the rounds."""
+        ours, theirs = self.measured(to), self.measured(peer)
         if ours is None or theirs is None:
             return None
         return median(b / a for a, b in zip(ours.seconds, theirs.seconds, strict=True))

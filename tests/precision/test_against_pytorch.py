@@ -1,6 +1,7 @@
-"""Rounding errors of outputs and gradients: no further from float64 than PyTorch's float32.
+"""Rounding errors of outputs and gradients: no further from float64 than PyTorch's, in float32 and with bfloat16.
 
-The same weights and data go through lstm_rs, through PyTorch in float32 and through PyTorch in float64, the reference.
+The same weights and data go through lstm_rs, through PyTorch in float32 and through PyTorch in float64, the reference;
+with `mixed_bfloat16` PyTorch casts to bfloat16 (autocast).
 An error is the distance from the reference; what is compared is its root mean square over all elements and all seeds,
 and its maximum. `make precision` prints the table of ratios, lstm_rs to PyTorch: below 1 is nearer to the reference.
 
@@ -76,7 +77,7 @@ def names(model: Model) -> Iterator[str]:
             yield f"d{part}" + (f" {layer + 1}" if model.layers > 1 else "")
 
 
-def by_lstm_rs(model: Model, x: np.ndarray, y: np.ndarray, layers: Layers) -> Arrays:
+def by_lstm_rs(policy: str, model: Model, x: np.ndarray, y: np.ndarray, layers: Layers) -> Arrays:
     """Outputs and gradients of lstm_rs."""
     batch, steps = x.shape[:2]
     zeros = {"class_name": "Zeros", "config": {}}
@@ -98,6 +99,7 @@ def by_lstm_rs(model: Model, x: np.ndarray, y: np.ndarray, layers: Layers) -> Ar
                 "class_name": "LSTM",
                 "config": {
                     "name": f"lstm_{layer}",
+                    "dtype": policy,
                     "units": model.units,
                     "activation": "tanh",
                     "recurrent_activation": "sigmoid",
@@ -126,7 +128,9 @@ def by_lstm_rs(model: Model, x: np.ndarray, y: np.ndarray, layers: Layers) -> Ar
     return results(model, outputs, dx.reshape(x.shape), gradients)
 
 
-def by_pytorch(dtype: Any, model: Model, x: np.ndarray, y: np.ndarray, layers: Layers) -> Arrays:
+def by_pytorch(
+    dtype: Any, model: Model, x: np.ndarray, y: np.ndarray, layers: Layers, autocast: bool = False
+) -> Arrays:
     """The same of `torch.nn.LSTM`, whose gates have Keras' order; of its two biases the second is 0."""
     lstm = torch.nn.LSTM(model.inputs, model.units, num_layers=model.layers, batch_first=True, dtype=dtype)
     with torch.no_grad():
@@ -136,7 +140,9 @@ def by_pytorch(dtype: Any, model: Model, x: np.ndarray, y: np.ndarray, layers: L
             getattr(lstm, f"bias_ih_l{layer}").copy_(torch.from_numpy(bias))
             getattr(lstm, f"bias_hh_l{layer}").zero_()
     inputs = torch.from_numpy(x).to(dtype).requires_grad_()
-    outputs = lstm(inputs)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        outputs = lstm(inputs)[0]
+    outputs = outputs.to(dtype)
     if not model.every_step:
         outputs = outputs[:, -1]
     torch.nn.functional.mse_loss(outputs, torch.from_numpy(y).to(dtype)).backward()
@@ -176,8 +182,9 @@ class Errors:
         return math.sqrt(self.squares / self.elements)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", MODELS)
-def test_no_further_from_float64_than_pytorch(name: str) -> None:
+def test_no_further_from_float64_than_pytorch(name: str, policy: str) -> None:
     """Root mean square and maximum of every result's error."""
     model = MODELS[name]
     ours: dict[str, Errors] = {}
@@ -186,13 +193,14 @@ def test_no_further_from_float64_than_pytorch(name: str) -> None:
         x, y, layers = data(model, seed)
         reference = by_pytorch(torch.float64, model, x, y, layers)
         for errors, found in (
-            (ours, by_lstm_rs(model, x, y, layers)),
-            (theirs, by_pytorch(torch.float32, model, x, y, layers)),
+            (ours, by_lstm_rs(policy, model, x, y, layers)),
+            (theirs, by_pytorch(torch.float32, model, x, y, layers, policy != "float32")),
         ):
             for what, values in found.items():
                 errors.setdefault(what, Errors()).add(values, reference[what])
     print(
-        f"\n{name}, {model.seeds} seeds, {isa()} against PyTorch {torch.__version__}; errors over the reference's RMS"
+        f"\n{name}, {policy}, {model.seeds} seeds, {isa()} against PyTorch {torch.__version__}; "
+        "errors over the reference's RMS"
     )
     print(f"{'':14}{'RMS error':>11}{'PyTorch':>11}{'ratio':>8}{'max error':>12}{'PyTorch':>11}{'ratio':>8}")
     worse = []

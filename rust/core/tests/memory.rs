@@ -39,10 +39,10 @@ const DIMENSIONS: usize = 32;
 const UNITS: [usize; 2] = [64, 48];
 const CLASSES: usize = 3;
 
-fn model() -> String {
+fn model(policy: &str) -> String {
     let uniform = json!({"class_name": "RandomUniform", "config": {"minval": -0.1, "maxval": 0.1}});
     let lstm = |name: &str, units: usize, sequences: bool| {
-        json!({"class_name": "LSTM", "config": {"name": name, "units": units, "activation": "tanh",
+        json!({"class_name": "LSTM", "config": {"name": name, "dtype": policy, "units": units, "activation": "tanh",
             "recurrent_activation": "sigmoid", "return_sequences": sequences, "kernel_initializer": uniform,
             "recurrent_initializer": uniform, "bias_initializer": uniform}})
     };
@@ -52,7 +52,7 @@ fn model() -> String {
             "embeddings_initializer": uniform}},
         lstm("lower", UNITS[0], true),
         lstm("upper", UNITS[1], false),
-        {"class_name": "Dense", "config": {"name": "top", "units": CLASSES, "activation": "softmax",
+        {"class_name": "Dense", "config": {"name": "top", "dtype": policy, "units": CLASSES, "activation": "softmax",
             "kernel_initializer": uniform, "bias_initializer": uniform}},
     ]}})
     .to_string()
@@ -81,8 +81,14 @@ fn formula(batch: usize, steps: usize) -> usize {
 
 #[test]
 fn training_keeps_to_the_formula_and_does_not_grow() {
+    for policy in ["float32", "mixed_bfloat16"] {
+        keeps_to_the_formula(policy);
+    }
+}
+
+fn keeps_to_the_formula(policy: &str) {
     let before = LIVE.load(Ordering::Relaxed);
-    let graph = Graph::from_json(&model()).unwrap();
+    let graph = Graph::from_json(&model(policy)).unwrap();
     let config = json!({"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01}},
         "loss": [{"class_name": "SparseCategoricalCrossentropy", "config": {}}]})
     .to_string();
@@ -104,8 +110,8 @@ fn training_keeps_to_the_formula_and_does_not_grow() {
         step(x, batch, longest);
     }
     let (most, bound) = (MOST.load(Ordering::Relaxed) - before, formula(batch, longest));
-    println!("{most} bytes at most, {bound} by the formula");
-    assert!(most <= bound, "{most} bytes are more than {bound}");
+    println!("{policy}: {most} bytes at most, {bound} by the formula");
+    assert!(most <= bound, "{policy}: {most} bytes are more than {bound}");
 
     // Smaller batches, shorter sequences and the same again: nothing more.
     let settled = LIVE.load(Ordering::Relaxed);
@@ -113,5 +119,5 @@ fn training_keeps_to_the_formula_and_does_not_grow() {
         step(&x[round % 2], batch - round % 5, longest - 3 * (round % 7));
     }
     let grown = LIVE.load(Ordering::Relaxed).saturating_sub(settled);
-    assert!(grown <= 1024, "{grown} bytes more after thirty steps");
+    assert!(grown <= 1024, "{policy}: {grown} bytes more after thirty steps");
 }

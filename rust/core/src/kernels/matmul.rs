@@ -105,7 +105,7 @@ impl TileKernel for OnTiles<'_> {
                     with_vectors!(product.b.panel_vectors(panel), NV => for (first, count) in tile_blocks(rows) {
                         // SAFETY: the rows were rounded above; `from` is a whole number of tiles. `Matmul::run` checked `C`.
                         unsafe {
-                            rounded.product(tiles, first, b, &mut sums);
+                            rounded.product(tiles, (first, count), b, &mut sums);
                             for r in 0..count {
                                 let (sums, of) = sums.row(r);
                                 let row = start + first + r;

@@ -41,17 +41,26 @@ impl RoundedRows {
         }
     }
 
-    /// `sums = rows · panel` for 16 rows from `row` on, of which those that are not there give sums that mean nothing.
+    /// `sums = rows · panel` for up to 16 rows from `row` on. Sums of more rows mean nothing.
     ///
     /// # Safety
     /// As [`RoundedRows::round`]; the rows must be filled, and the panel be one of a matrix as deep as they have columns.
     #[inline(always)]
-    pub(super) unsafe fn product(&self, tiles: Tiles, row: usize, panel: *const Bf16, sums: &mut TileSums) {
+    pub(super) unsafe fn product(
+        &self,
+        tiles: Tiles,
+        (row, rows): (usize, usize),
+        panel: *const Bf16,
+        sums: &mut TileSums,
+    ) {
         let (depth, stride) = (self.columns.div_ceil(TILE_DEPTH), self.stride());
         debug_assert!((row + TILE_SIDE) * stride <= size_of_val(&*self.data));
         // SAFETY: `resize` made room for whole tiles of rows; the caller's promise.
         unsafe {
             let a = self.data.as_ptr().byte_add(row * stride).cast();
+            if rows == 1 {
+                return tiles.row_product(depth, a, panel, sums.as_mut_ptr());
+            }
             tiles.product(depth, (a, stride, TILE_DEPTH * size_of::<Bf16>()), panel, sums.as_mut_ptr());
         }
     }

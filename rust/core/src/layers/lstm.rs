@@ -227,8 +227,8 @@ impl Split {
     /// The split with the least estimated time, in cycles of a core, of a product with some weights. Where none wait for others and there are tiles enough, it has half as many runs again as
     /// there are threads, so that all threads end together though some may be slower.
     ///
-    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, or as long
-    /// for 16 ranks on tiles, where what follows counts beside it; and reads the share for every tile of them, whichever takes
+    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, or on
+    /// tiles those of 16 ranks in twice the time of one, where what follows counts beside it; and reads the share for every tile of them, whichever takes
     /// longer; a share that does not stay in the second-level cache comes
     /// from the third once a step in addition. Members that share ranks wait for each other, and each reads what the others
     /// wrote in the step before: one line after another, or where there is much of it, ahead. Where members cannot help each
@@ -258,7 +258,7 @@ impl Split {
             let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
             let bytes = weights.bytes_each() * lanes * vectors * depth;
             let rows = batch.div_ceil(ranks);
-            let multiply = vectors * depth * if on_tiles { rows.div_ceil(tile_rows) } else { rows } / 2;
+            let multiply = vectors * depth * if on_tiles { 2 * rows.div_ceil(tile_rows) } else { rows } / 2;
             let read = rows.div_ceil(tile_rows) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
             let cells = if on_tiles { ON_TILES_CYCLES_A_VECTOR * vectors * rows } else { 0 };
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };

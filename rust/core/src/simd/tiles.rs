@@ -36,6 +36,7 @@ mod platform {
     use std::sync::OnceLock;
 
     use super::{Bf16, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
+    use crate::simd::FlushDenormals;
     use crate::simd::avx512::Avx512;
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +107,10 @@ mod platform {
             FOUND.get_or_init(|| has_instructions() && may_use()).then_some(Tiles(Token(())))
         }
 
-        /// Runs a kernel compiled for the vectors that come with tiles.
+        /// Runs a kernel compiled for the vectors that come with tiles. Flushes denormals, as tiles do whatever the setting.
         #[inline]
         pub fn dispatch<K: TileKernel>(self, kernel: K) -> K::Output {
-            let _configured = Configured::new(self);
+            let (_configured, _flush) = (Configured::new(self), FlushDenormals::new());
             // SAFETY: `detect` saw that the CPU has the instructions.
             unsafe { self.dispatch_configured(kernel) }
         }
@@ -147,9 +148,36 @@ mod platform {
                     "tilezero tmm1",
                     "tilezero tmm2",
                     "tilezero tmm3",
-                    "test {depth}, {depth}",
-                    "jz 3f",
+                    // Two tiles of `a` a turn, so that a load seldom waits for the product before it.
+                    "sub {depth}, 2",
+                    "jb 3f",
                     "2:",
+                    "tileloadd tmm4, [{a} + {a_stride}]",
+                    "add {a}, {a_step}",
+                    "tileloadd tmm5, [{b} + {b_stride}]",
+                    "tileloadd tmm6, [{b} + {b_stride} + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm5",
+                    "tileloadd tmm5, [{b} + {b_stride} + 2048]",
+                    "tdpbf16ps tmm1, tmm4, tmm6",
+                    "tileloadd tmm6, [{b} + {b_stride} + 3072]",
+                    "tileloadd tmm7, [{a} + {a_stride}]",
+                    "add {a}, {a_step}",
+                    "tdpbf16ps tmm2, tmm4, tmm5",
+                    "tileloadd tmm5, [{b} + {b_stride} + 4096]",
+                    "tdpbf16ps tmm3, tmm4, tmm6",
+                    "tileloadd tmm6, [{b} + {b_stride} + 5120]",
+                    "tdpbf16ps tmm0, tmm7, tmm5",
+                    "tileloadd tmm5, [{b} + {b_stride} + 6144]",
+                    "tdpbf16ps tmm1, tmm7, tmm6",
+                    "tileloadd tmm6, [{b} + {b_stride} + 7168]",
+                    "tdpbf16ps tmm2, tmm7, tmm5",
+                    "tdpbf16ps tmm3, tmm7, tmm6",
+                    "add {b}, 8192",
+                    "sub {depth}, 2",
+                    "jae 2b",
+                    "3:",
+                    "cmp {depth}, -1",
+                    "jne 4f",
                     "tileloadd tmm4, [{a} + {a_stride}]",
                     "tileloadd tmm5, [{b} + {b_stride}]",
                     "tileloadd tmm6, [{b} + {b_stride} + 1024]",
@@ -159,11 +187,7 @@ mod platform {
                     "tileloadd tmm5, [{b} + {b_stride} + 3072]",
                     "tdpbf16ps tmm2, tmm4, tmm7",
                     "tdpbf16ps tmm3, tmm4, tmm5",
-                    "add {a}, {a_step}",
-                    "add {b}, 4096",
-                    "dec {depth}",
-                    "jnz 2b",
-                    "3:",
+                    "4:",
                     "tilestored [{sums} + {sums_stride}], tmm0",
                     "tilestored [{sums} + {sums_stride} + 64], tmm1",
                     "tilestored [{sums} + {sums_stride} + 128], tmm2",
@@ -180,6 +204,42 @@ mod platform {
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
                 );
+            }
+        }
+
+        /// [`Tiles::product`] of one row, `a` being its `depth` times 32 terms, on vectors: the same bits, in half the time.
+        ///
+        /// # Safety
+        /// As [`Tiles::product`].
+        #[inline(always)]
+        pub unsafe fn row_product(self, depth: usize, a: *const Bf16, b: *const Bf16, sums: *mut f32) {
+            const VECTORS: usize = 4;
+            // SAFETY: the caller's promise; `terms` holds the even terms of a tile, then the odd ones.
+            unsafe {
+                let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+                let mut terms = [0.0f32; TILE_DEPTH];
+                let mut all = [_mm512_setzero_ps(); VECTORS];
+                for d in 0..depth {
+                    let (even, odd) = halves(a.add(d * TILE_DEPTH), upper);
+                    _mm512_storeu_ps(terms.as_mut_ptr(), even);
+                    _mm512_storeu_ps(terms.as_mut_ptr().add(TILE_SIDE), odd);
+                    let mut even_sums = [_mm512_setzero_ps(); VECTORS];
+                    let mut odd_sums = [_mm512_setzero_ps(); VECTORS];
+                    for pair in 0..TILE_SIDE {
+                        for v in 0..VECTORS {
+                            let b = b.add((d * VECTORS + v) * TILE_LEN + pair * TILE_DEPTH);
+                            let (even, odd) = halves(b, upper);
+                            even_sums[v] = _mm512_fmadd_ps(_mm512_set1_ps(terms[pair]), even, even_sums[v]);
+                            odd_sums[v] = _mm512_fmadd_ps(_mm512_set1_ps(terms[TILE_SIDE + pair]), odd, odd_sums[v]);
+                        }
+                    }
+                    for v in 0..VECTORS {
+                        all[v] = _mm512_add_ps(all[v], _mm512_add_ps(even_sums[v], odd_sums[v]));
+                    }
+                }
+                for (v, all) in all.into_iter().enumerate() {
+                    _mm512_storeu_ps(sums.add(v * TILE_SIDE), all);
+                }
             }
         }
 
@@ -260,6 +320,20 @@ mod platform {
                     store_pairs(column, target.add(n * TILE_DEPTH));
                 }
             }
+        }
+    }
+
+    /// The first and the second of each of 16 pairs, as float32.
+    ///
+    /// # Safety
+    /// The CPU must have AVX-512, and 64 bytes be readable; `upper` must have the upper half of every number set.
+    #[inline(always)]
+    unsafe fn halves(pairs: *const Bf16, upper: __m512i) -> (__m512, __m512) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let pairs = pairs.cast::<__m512i>().read_unaligned();
+            let (first, second) = (_mm512_slli_epi32::<16>(pairs), _mm512_and_si512(pairs, upper));
+            (_mm512_castsi512_ps(first), _mm512_castsi512_ps(second))
         }
     }
 
@@ -361,6 +435,11 @@ mod platform {
 
         /// Of no use.
         pub unsafe fn product(self, _: usize, _: (*const Bf16, usize, usize), _: *const Bf16, _: *mut f32) {
+            match self.0 {}
+        }
+
+        /// Of no use.
+        pub unsafe fn row_product(self, _: usize, _: *const Bf16, _: *const Bf16, _: *mut f32) {
             match self.0 {}
         }
 

@@ -175,7 +175,7 @@ impl TileKernel for OnTiles<'_> {
                 for (first, count) in tile_blocks(count) {
                     // SAFETY: as above.
                     unsafe {
-                        rounded.product(tiles, first, projection.kernel.panel_tiles(panel), &mut sums);
+                        rounded.product(tiles, (first, count), projection.kernel.panel_tiles(panel), &mut sums);
                         for r in 0..count {
                             let (sums, of) = sums.row(r);
                             projection.put(simd, panel, units, z.at((start + first + r) * 4 * units), sums, of);

@@ -91,7 +91,7 @@ impl OnTiles<'_> {
                         self.ask::<S, NV>(simd, step, panel, going_on.start + row..going_on.start + row + rows);
                     }
                     // SAFETY: the rows were rounded above; `members` checked the packing.
-                    unsafe { self.dz.product(tiles, row, pass.recurrent_transposed.panel_tiles(panel), sums) };
+                    unsafe { self.dz.product(tiles, (row, rows), pass.recurrent_transposed.panel_tiles(panel), sums) };
                     for r in 0..rows {
                         let (rank, sums) = (going_on.start + row + r, Some(sums.row(r)));
                         self.member.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, sums);

@@ -80,18 +80,18 @@ impl OnTiles<'_> {
         }
     }
 
-    /// Fills `of_h` with `h · U` and, where it is not there yet, `of_x` with `x · W` of a panel for 16 of the rounded rows.
+    /// Fills `of_h` with `h · U` and, where it is not there yet, `of_x` with `x · W` of a panel for up to 16 of the rounded rows.
     ///
     /// # Safety
     /// They must be rounded, and `panel` be one of the panels.
     #[inline(always)]
-    unsafe fn sums(&self, tiles: Tiles, panel: usize, row: usize, [of_x, of_h]: &mut [TileSums; 2]) {
+    unsafe fn sums(&self, tiles: Tiles, panel: usize, rows: (usize, usize), [of_x, of_h]: &mut [TileSums; 2]) {
         let pass = self.member.pass;
         // SAFETY: `members` checked the packing; the caller's promise.
         unsafe {
-            self.h.product(tiles, row, pass.recurrent_kernel.panel_tiles(panel), of_h);
+            self.h.product(tiles, rows, pass.recurrent_kernel.panel_tiles(panel), of_h);
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
-                self.x.product(tiles, row, projection.kernel.panel_tiles(panel), of_x);
+                self.x.product(tiles, rows, projection.kernel.panel_tiles(panel), of_x);
             }
         }
     }
@@ -139,7 +139,7 @@ impl OnTiles<'_> {
         for (row, rows) in tile_blocks(ranks.len()) {
             self.ask(simd, step, panel, ranks.start + row..ranks.start + row + rows, ahead);
             // SAFETY: `round` rounded these ranks.
-            unsafe { self.sums(tiles, panel, row, sums) };
+            unsafe { self.sums(tiles, panel, (row, rows), sums) };
             let [of_x, of_h] = &mut *sums;
             for ((first, count, of_h), (_, _, of_x)) in of_h.parts(rows).zip(of_x.parts(rows)) {
                 let tile = Tile { step, panel, rank: ranks.start + row + first, ahead };
@@ -166,7 +166,7 @@ impl OnTiles<'_> {
                 let r = if backwards { panels.len() - 1 - r } else { r };
                 // SAFETY: `round` rounded the rank; its sums are in the first row.
                 unsafe {
-                    self.sums(tiles, panels.start + r, 0, sums);
+                    self.sums(tiles, panels.start + r, (0, 1), sums);
                     let [of_x, of_h] = &*sums;
                     all_h.take_row::<S, PANEL_VECTORS>(simd, r, of_h.row(0).0);
                     if matches!(self.member.pass.z, Z::Nowhere) {
@@ -185,7 +185,7 @@ impl OnTiles<'_> {
         let pass = self.member.pass;
         let Some(projection) = &pass.projection else { return };
         let ranks = |step| self.member.member.among(pass.order.active(step));
-        let rows = steps.clone().map(|step| ranks(step).len()).sum();
+        let rows: usize = steps.clone().map(|step| ranks(step).len()).sum();
         self.x.resize(rows, projection.kernel.depth());
         let mut row = 0;
         for step in steps.clone() {
@@ -203,7 +203,12 @@ impl OnTiles<'_> {
                     // panel are of an item that this member alone was given.
                     unsafe {
                         if row % TILE_SIDE == 0 {
-                            self.x.product(tiles, row, projection.kernel.panel_tiles(item.panel), sums);
+                            self.x.product(
+                                tiles,
+                                (row, TILE_SIDE.min(rows - row)),
+                                projection.kernel.panel_tiles(item.panel),
+                                sums,
+                            );
                         }
                         let (sums, r) = sums.row(row % TILE_SIDE);
                         let z = self.member.z(step, rank, steps.start);
