@@ -12,16 +12,19 @@ from models import Model
 
 from peers.base import Library, NotThereError, Variant
 
+OUR_PEERS = ("lstm_rs", "lstm_rs-bf16")
+"""In float32, and with products in bfloat16."""
+
 
 def load(peer: str, threads: int = 0) -> Any:
     """A namespace whose `keras` is the library's; 0 threads leaves the library's default.
 
     The environment variables of the peer are set already: they decide the backend.
     """
-    if peer.startswith("lstm_rs"):
+    if peer in OUR_PEERS:
         lstm_rs = importlib.import_module("lstm_rs")
         lstm_rs.set_num_threads(threads)
-        if peer == "lstm_rs-bf16":
+        if peer == OUR_PEERS[1]:
             lstm_rs.keras.config.set_dtype_policy("mixed_bfloat16")
         return lstm_rs
     if threads and peer == "keras-tf":
@@ -33,8 +36,8 @@ def load(peer: str, threads: int = 0) -> Any:
 
 def open_library(peer: str, threads: int) -> Library:
     """lstm_rs, or Keras on one of its backends."""
-    keras = {"keras-tf": KerasTensorFlow, "keras-jax": KerasJax}
-    return keras.get(peer, LstmRs)(load(peer, threads))
+    libraries = {**dict.fromkeys(OUR_PEERS, LstmRs), "keras-tf": KerasTensorFlow, "keras-jax": KerasJax}
+    return libraries[peer](load(peer, threads))
 
 
 def sequential(tf: Any, model: Model) -> Any:

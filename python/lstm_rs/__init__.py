@@ -7,17 +7,27 @@ A Keras program runs with its import line changed:
 >>> model.output_shape
 (None, 2)
 
-Beside `keras` this module holds what Keras does not have: the number of threads, the instruction set in use, the
-version, and `Stream`, of which `model.stream()` makes one, for sequences that arrive one step at a time.
+Beside `keras` this module holds what Keras does not have: the number of threads, the instruction set in use and whether
+it multiplies bfloat16, the version, and `Stream`, of which `model.stream()` makes one, for sequences that arrive one
+step at a time.
 """
 
 from lstm_rs import keras
-from lstm_rs._engine import Stream, __version__, isa, num_threads, set_num_threads
+from lstm_rs._engine import Stream, __version__, has_bfloat16, isa, num_threads, set_num_threads
 from lstm_rs.keras._checks import absent
 
 get_num_threads = num_threads
 
-__all__ = ["Stream", "__version__", "get_num_threads", "isa", "keras", "num_threads", "set_num_threads"]
+__all__ = [
+    "Stream",
+    "__version__",
+    "get_num_threads",
+    "has_bfloat16",
+    "isa",
+    "keras",
+    "num_threads",
+    "set_num_threads",
+]
 
 _DATA = (
     "Give `fit`, `evaluate` and `predict` NumPy arrays, a generator of batches, a `tf.keras.utils.PyDataset`, or what "

@@ -16,6 +16,7 @@ __all__ = [
     "available_isas",
     "constrained",
     "fma_peak",
+    "has_bfloat16",
     "initialize",
     "isa",
     "load_tensors",
@@ -37,6 +38,9 @@ __version__: str
 
 def isa() -> str:
     """The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`."""
+
+def has_bfloat16() -> bool:
+    """Whether `mixed_bfloat16` has an effect: on CPUs with AMX, where `isa()` is `avx512` and the system allows it."""
 
 def available_isas() -> list[str]:
     """The instruction sets this machine can run, best first."""

@@ -54,11 +54,13 @@ def test_a_layer_has_its_own_or_the_global_policy(given: Any) -> None:
     assert both.forward_layer.compute_dtype == both.backward_layer.compute_dtype == "bfloat16"
     assert both.compute_dtype == "float32"
     assert layers.LSTM.from_config(layer.get_config()).compute_dtype == "bfloat16"
-    keras.config.set_dtype_policy(given)
+    for set_later in (layers.Dense(3), layers.GRU(3)):
+        set_later.dtype_policy = given
+        assert set_later.compute_dtype == [*set_later.walk()][-1].compute_dtype == "bfloat16"
+    keras.config.set_dtype_policy(MIXED)
     assert layers.Dense(3).compute_dtype == "bfloat16" != layers.Dense(3, dtype="float32").compute_dtype
-    dense = layers.Dense(3, dtype="float32")
-    dense.dtype_policy = given
-    assert dense.compute_dtype == "bfloat16"
+    keras.backend.clear_session()
+    assert layers.Dense(3).compute_dtype == "float32"
 
 
 def test_what_there_is_none_of_is_refused() -> None:
@@ -68,9 +70,13 @@ def test_what_there_is_none_of_is_refused() -> None:
             layers.Dense(2, dtype=name)
         with pytest.raises(NotImplementedError, match="mixed_bfloat16"):
             keras.mixed_precision.set_global_policy(name)
-    for wrong in ("mixed", 3, [MIXED]):
-        with pytest.raises(ValueError, match="dtype"):
+    for wrong in (3, None, [MIXED], {"config": {"name": MIXED}}):
+        with pytest.raises(ValueError, match="`policy`"):
             keras.config.set_dtype_policy(wrong)
+    with pytest.raises(ValueError, match="mixed_nothing"):
+        keras.config.set_dtype_policy("mixed_nothing")
+    with pytest.raises(AttributeError):
+        keras.DTypePolicy(MIXED).name = "float32"
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
     with pytest.raises(ValueError, match="is built"):
         model.layers[0].dtype_policy = MIXED
@@ -101,7 +107,9 @@ def test_outputs_and_gradients_are_near_those_of_float32(kind: str) -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(21, 7, 5)).astype(np.float32)
     y = rng.normal(size=np.shape(plain.predict(x, verbose=0))).astype(np.float32)
-    np.testing.assert_allclose(mixed.predict(x, verbose=0), plain.predict(x, verbose=0), atol=0.02)
+    outputs, expected = mixed.predict(x, verbose=0), plain.predict(x, verbose=0)
+    np.testing.assert_allclose(outputs, expected, atol=0.02)
+    assert tf.has_bfloat16() == bool((outputs != expected).any())
     before = plain.get_weights()
     for model in (plain, mixed):
         model.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")

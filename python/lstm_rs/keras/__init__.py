@@ -55,9 +55,9 @@ __all__ = [
 ]
 
 # What a program that only predicts does without, and the module that it is in or is: loaded when it is first asked for.
+_MODULES = ("callbacks", "config", "losses", "metrics", "mixed_precision", "optimizers", "preprocessing")
 _LATER = {
-    **{module: module for module in ("callbacks", "config", "losses", "metrics", "mixed_precision", "optimizers")},
-    "preprocessing": "preprocessing",
+    **dict(zip(_MODULES, _MODULES, strict=True)),
     "Loss": "losses",
     "Metric": "metrics",
     "Optimizer": "optimizers",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lstm_rs.keras import _names
+from lstm_rs.keras import _names, dtype_policies
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Starts the automatic names again: the next `Dense` is called `dense`.
+    """Starts the automatic names again: the next `Dense` is called `dense`. The global policy is `float32` again.
 
     Memory needs no clearing: a model is freed with the last reference to it. `free_memory` is accepted as in Keras.
 
@@ -16,6 +16,7 @@ def clear_session(free_memory: bool = True) -> None:
     ('dense', 'dense_1')
     """
     _names.reset()
+    dtype_policies.reset()
 
 
 def floatx() -> str:

@@ -12,5 +12,4 @@ __getattr__ = absent(
     {
         "set_floatx": "Weights are float32; `set_dtype_policy('mixed_bfloat16')` has layers multiply bfloat16.",
     },
-    "`lstm_rs.set_num_threads` says how many threads compute.",
 )

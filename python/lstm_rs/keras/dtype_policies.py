@@ -20,8 +20,8 @@ class DTypePolicy(Described):
     With `float32` everything. With `mixed_bfloat16` weights, states, sums and outputs are float32, too, but what
     recurrent layers, `Dense` and `Conv1D` multiply by weights, and gradients by what was multiplied, is rounded to
     bfloat16, which has float32's range and 8 bits of its 24. CPUs with AMX multiply that many times faster: the LSTM
-    layers of 128 units and more train and predict in a fraction of the time. On CPUs without AMX, and in the steps of
-    `GRU` and `SimpleRNN`, everything is float32.
+    layers of 128 units and more train and predict in a fraction of the time. On CPUs without AMX, of which
+    `lstm_rs.has_bfloat16()` tells, and in the steps of `GRU` and `SimpleRNN`, everything is float32.
 
     Keras hands on bfloat16 from layer to layer; here arrays and symbolic tensors are float32 with either policy.
 
@@ -41,11 +41,14 @@ class DTypePolicy(Described):
     """
 
     _arguments: ClassVar[tuple[str, ...]] = ("name",)
-    # Two of the same name are equal, and a program that looks them up in a dictionary has Keras' error.
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, name: str | None = None) -> None:
-        self.name: str = dtype_policy().name if name is None else _known("DTypePolicy", name)
+        self._name: str = dtype_policy().name if name is None else _known("DTypePolicy", name)
+
+    @property
+    def name(self) -> str:
+        """`float32` or `mixed_bfloat16`."""
+        return self._name
 
     @property
     def compute_dtype(self) -> str:
@@ -60,6 +63,8 @@ class DTypePolicy(Described):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DTypePolicy) and self.name == other.name
 
+    __hash__ = None  # type: ignore[assignment]  # as in Keras
+
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self.name}">'
 
@@ -72,6 +77,7 @@ def _known(owner: str, dtype: object) -> str:
     return name
 
 
+FloatDTypePolicy = DTypePolicy
 _policy = DTypePolicy("float32")
 
 
@@ -87,7 +93,7 @@ def dtype_policy() -> DTypePolicy:
     return _policy
 
 
-def set_dtype_policy(policy: Any) -> None:
+def set_dtype_policy(policy: DTypePolicy | str) -> None:
     """Makes a policy, or the one of that name, that of all layers that are made without `dtype` from now on.
 
     Raises:
@@ -103,7 +109,14 @@ def set_dtype_policy(policy: Any) -> None:
     As `keras.config.set_dtype_policy`.
     """
     global _policy
-    _policy = _of("set_dtype_policy", policy)
+    if not isinstance(policy, (str, DTypePolicy)):
+        raise ValueError(f"`policy` must be the name of a policy or a `DTypePolicy`. Received: policy={policy!r}")
+    _policy = get(policy)
+
+
+def reset() -> None:
+    """Makes `float32` the global policy again."""
+    set_dtype_policy("float32")
 
 
 def get(identifier: Any) -> DTypePolicy:
@@ -111,15 +124,11 @@ def get(identifier: Any) -> DTypePolicy:
 
     As `keras.dtype_policies.get`.
     """
-    return _of("DTypePolicy", identifier)
+    return of_layer("DTypePolicy", identifier)
 
 
 def of_layer(owner: str, dtype: Any) -> DTypePolicy:
-    """As `get`, of a layer's argument."""
-    return _of(owner, dtype)
-
-
-def _of(owner: str, dtype: Any) -> DTypePolicy:
+    """As `get`; errors name the owner of the argument `dtype`."""
     if isinstance(dtype, DTypePolicy):
         return dtype
     return _policy if dtype is None else DTypePolicy(_known(owner, dtype))

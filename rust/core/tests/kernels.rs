@@ -78,8 +78,9 @@ fn matmul_at_tile_edges() {
                 }
             }
         }
-        // Deeper than one block of depth.
+        // Deeper than one block of depth, and more rows than are rounded at a time.
         check_matmul(isa, 7, 1100, 37, 0);
+        check_matmul(isa, 150, 40, 37, 0);
     }
 }
 
@@ -205,7 +206,9 @@ fn sums_by_index() {
 fn weight_gradients_at_tile_edges() {
     for isa in support::with_tiles() {
         for rows in [0, 1, 21, 255, 305, 600] {
-            for (inputs, units, width) in [(1, 1, 4), (5, 3, 12), (7, 16, 64), (13, 17, 68), (65, 6, 24), (3, 9, 200)] {
+            for (inputs, units, width) in
+                [(1, 1, 4), (5, 3, 12), (7, 16, 64), (13, 17, 68), (65, 6, 24), (3, 9, 200), (770, 40, 6)]
+            {
                 let mut random = Random((rows * 31 + inputs) as u64);
                 let (dz, x, h) =
                     (random.floats(rows * width), random.floats(40 * inputs), random.floats((rows + 5) * units));
@@ -283,8 +286,9 @@ fn orders_hold_every_step_that_counts_once() {
                         assert_eq!(order.states()[row] as usize, order.state(step, true) + rank);
                     }
                 }
-                for parts in 1..5 {
-                    let ranges = order.parts(parts, 1);
+                for (parts, whole) in (1..5).flat_map(|parts| [(parts, 1), (parts, 3)]) {
+                    let ranges = order.parts(parts, whole);
+                    assert!(ranges.iter().rev().skip(1).all(|range| range.len().is_multiple_of(whole)));
                     assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), batch);
                     assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
                 }

@@ -27,6 +27,11 @@ pub(crate) fn isa() -> &'static str {
 }
 
 #[pyfunction]
+pub(crate) fn has_bfloat16() -> bool {
+    Isa::active().with_tiles().tiles().is_some()
+}
+
+#[pyfunction]
 pub(crate) fn available_isas() -> Vec<&'static str> {
     Isa::available().into_iter().map(Isa::name).collect()
 }

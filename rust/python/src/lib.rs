@@ -20,7 +20,7 @@ mod _lstm_rs {
     use super::engine::Engine;
     #[pymodule_export]
     use super::functions::{
-        activate, activation_names, available_isas, constrained, fma_peak, initialize, isa, load_tensors,
+        activate, activation_names, available_isas, constrained, fma_peak, has_bfloat16, initialize, isa, load_tensors,
         loss_gradient, loss_value, loss_values, metric_result, metric_totals, num_threads, regularizer_value,
         save_tensors, set_num_threads,
     };

@@ -154,12 +154,15 @@ class Layer(Described):
 
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
+        self._dtype_policy = self._another_policy(value)
+
+    def _another_policy(self, value: Any) -> DTypePolicy:
         if self.built:
             raise ValueError(
-                f"Layer '{self.name}' is built and computes in {self._dtype_policy.name}. Give `dtype` where the layer "
+                f"Layer '{self.name}' is built and computes in {self.dtype_policy.name}. Give `dtype` where the layer "
                 "is made, or set `dtype_policy` before it is called."
             )
-        self._dtype_policy = dtype_policies.of_layer(self.name, value)
+        return dtype_policies.of_layer(self.name, value)
 
     @property
     def dtype(self) -> str:
@@ -170,8 +173,8 @@ class Layer(Described):
 
     @property
     def compute_dtype(self) -> str:
-        """What the layer multiplies: `float32`, or `bfloat16` where its policy is `mixed_bfloat16`."""
-        return self._dtype_policy.compute_dtype
+        """What its policy says is multiplied, `float32` or `bfloat16`. Of a cell or layer inside that one's says it."""
+        return self.dtype_policy.compute_dtype
 
     @property
     def built(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_rs.keras import _serialization, activations, constraints, initializers, regularizers
 from lstm_rs.keras._checks import flag, named, optional_int, positive_int, real, warn
 from lstm_rs.keras._types import Array, Config, Shape
+from lstm_rs.keras.dtype_policies import DTypePolicy
 from lstm_rs.keras.layers.any_cell import AnyCell
 from lstm_rs.keras.layers.base import Layer
 from lstm_rs.keras.layers.stateful import Stateful
@@ -317,6 +318,16 @@ class LayerOfCell(RNN):
     dropout = OfCell[float]()
     recurrent_dropout = OfCell[float]()
     seed = OfCell["int | None"]()
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the cell computes in. Setting it needs a layer that is not built yet."""
+        policy: DTypePolicy = self.cell.dtype_policy
+        return policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self.cell.dtype_policy = self._another_policy(value)
 
     def copied(self: L, **changes: Any) -> L:
         """A layer of the same arguments but for the changes."""

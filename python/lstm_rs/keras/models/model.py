@@ -96,6 +96,13 @@ class Model(Trainer):
         """The global policy of the time when the model was made. What a layer computes in, its own says."""
         return self._dtype_policy
 
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """What that policy says is multiplied."""
+        return self._dtype_policy.compute_dtype
+
     def _build_engine(self, shapes: list[Shape]) -> None:
         """Makes the engine for shapes of the inputs; layers that have weights keep them.
 

@@ -1,13 +1,12 @@
 //! `C = A · B` for a packed `B`.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use super::accumulate::{Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
 use super::pack::PackedMatrix;
 use super::rows::{Rows, RowsMut};
 use super::state::with_vectors;
-use super::tiled::{RoundedRows, TileSums, tile_blocks};
+use super::tiled::{ROUNDED_ROWS, RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TileKernel, Tiles};
 
 /// Rows of `B` read before the next rows of `A`: a panel of so many stays in the L2 cache.
@@ -58,23 +57,12 @@ impl Matmul<'_> {
         }
         match self.b.tiles() {
             None => isa.dispatch(self),
-            Some(tiles) => {
-                let mut rounded = ROUNDED.take();
-                tiles.dispatch(OnTiles { product: self, rounded: &mut rounded });
-                ROUNDED.set(rounded);
-            }
+            Some(tiles) => with_rounded(|[rounded, _]| tiles.dispatch(OnTiles { product: self, rounded })),
         }
     }
 }
 
-thread_local! {
-    /// Where a thread rounds `A`, kept from call to call.
-    static ROUNDED: Cell<RoundedRows> = Cell::default();
-}
-
-/// Rows, and terms, of `A` that are rounded at a time: they stay in the second-level cache while all panels are multiplied with
-/// them.
-const ROUNDED_ROWS: usize = 128;
+/// Terms of `A` that are rounded at a time, for the reason of [`ROUNDED_ROWS`].
 const ROUNDED_DEPTH: usize = 1024;
 
 /// The product on tiles.

@@ -37,17 +37,24 @@ pub(crate) fn is_dealt(ranks: usize, columns: usize, depth: usize) -> bool {
 
 impl Members {
     /// Of `ranks`, which together are `0..batch`, times `columns` runs of the panels, or fewer where there are not so many. The
-    /// weights of a panel have `depth` rows.
+    /// weights of a panel have `depth` rows; `None` where members keep to their own columns.
     ///
     /// # Panics
     /// Where the ranks are not those.
-    pub(super) fn new(ranks: Vec<Range<usize>>, batch: usize, columns: usize, panels: usize, depth: usize) -> Members {
+    pub(super) fn new(
+        ranks: Vec<Range<usize>>,
+        batch: usize,
+        columns: usize,
+        panels: usize,
+        depth: Option<usize>,
+    ) -> Members {
         assert!(ranks.first().is_some_and(|first| first.start == 0));
         assert!(ranks.windows(2).all(|pair| pair[0].end == pair[1].start));
         assert!(ranks.last().is_some_and(|last| last.end == batch));
         let columns = columns.clamp(1, panels.max(1));
         let items = panels.saturating_mul(batch.div_ceil(ITEM_RANKS));
-        let dealt = is_dealt(batch.div_ceil(ranks.len()), columns, depth) && items < Hand::MOST;
+        let is_worth_it = |depth| is_dealt(batch.div_ceil(ranks.len()), columns, depth);
+        let dealt = depth.is_some_and(is_worth_it) && items < Hand::MOST;
         Members {
             barriers: ranks.iter().map(|_| Barrier::new(columns)).collect(),
             hands: (0..if dealt { ranks.len() * columns } else { 0 }).map(|_| Hand::default()).collect(),
@@ -61,7 +68,7 @@ impl Members {
     /// # Panics
     /// As [`Members::new`].
     pub(super) fn of_ranks(ranks: Vec<Range<usize>>, batch: usize) -> Members {
-        Members::new(ranks, batch, 1, 1, 0)
+        Members::new(ranks, batch, 1, 1, None)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -318,7 +325,7 @@ mod tests {
 
     #[test]
     fn who_is_done_takes_the_last_items_of_others() {
-        let members = Members::new(std::iter::once(0..60).collect(), 60, 2, 5, 256);
+        let members = Members::new(std::iter::once(0..60).collect(), 60, 2, 5, Some(256));
         let (first, second) = (members.get(0), members.get(1));
         assert!(first.is_dealt());
         for turn in 0..4 {
@@ -339,7 +346,7 @@ mod tests {
 
     #[test]
     fn small_steps_are_not_worth_it() {
-        let members = Members::new(vec![0..4, 4..9], 9, 2, 5, 100);
+        let members = Members::new(vec![0..4, 4..9], 9, 2, 5, Some(100));
         assert!(members.meets() && !members.get(3).is_dealt());
         assert_eq!(places(members.get(3).items(1)), [(4, 4), (3, 4), (2, 4)]);
     }

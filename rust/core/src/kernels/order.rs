@@ -210,7 +210,8 @@ impl Order {
         self.state(self.lengths[rank], training) + rank
     }
 
-    /// Cuts the ranks into at most `parts` runs of about the same number of rows each, and of `least` ranks or more.
+    /// Cuts the ranks into at most `parts` runs of about the same number of rows each, of `least` ranks or more and a multiple of
+    /// so many, but for the last.
     pub fn parts(&self, parts: usize, least: usize) -> Vec<Range<usize>> {
         let parts = parts.min(self.batch / least.max(1)).max(1);
         let mut ranges = Vec::with_capacity(parts);
@@ -220,6 +221,10 @@ impl Order {
             let last = self.batch - (left - 1) * least.min(self.batch);
             let (mut end, mut taken) = (start, 0);
             while end < last && (left == 1 || taken < share || end < start + least) {
+                taken += self.lengths[end];
+                end += 1;
+            }
+            while end < last && !(end - start).is_multiple_of(least.max(1)) {
                 taken += self.lengths[end];
                 end += 1;
             }

@@ -118,6 +118,11 @@ impl TileKernel for FillTiles<'_> {
 /// Floats in the place of a tile.
 const TILE_FLOATS: usize = TILE_LEN / 2;
 
+/// Floats in the place of a panel of tiles.
+fn tiled_panel(depth: usize) -> usize {
+    depth.div_ceil(TILE_DEPTH) * PANEL_VECTORS * TILE_FLOATS
+}
+
 /// A matrix of `depth` rows, packed for one vector length, or for tiles.
 #[derive(Clone, Default)]
 pub struct PackedMatrix {
@@ -178,7 +183,7 @@ impl PackedMatrix {
     fn reset(&mut self, isa: Isa, depth: usize, columns: usize, vectors: usize) -> Result<(), TryReserveError> {
         let lanes = isa.lanes();
         self.data.resize(match isa.tiles() {
-            Some(_) => columns.div_ceil(vectors * lanes) * depth.div_ceil(TILE_DEPTH) * vectors * TILE_FLOATS,
+            Some(_) => columns.div_ceil(vectors * lanes) * tiled_panel(depth),
             None => depth * columns.div_ceil(lanes) * lanes,
         })?;
         (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
@@ -198,17 +203,16 @@ impl PackedMatrix {
             return;
         }
         assert!(source.values.len() >= span(self.depth, source.row_stride, span(width, source.column_stride, 1)));
+        let operations = self.data.len() * parallel::COPY_OPERATIONS;
         if let Some(tiles) = self.tiles {
             assert!(source.row_stride == 1 || source.column_stride == 1);
-            let (depth, panel) = (self.depth, self.tiled_depth() * PANEL_VECTORS * TILE_FLOATS);
-            let operations = self.data.len() * parallel::COPY_OPERATIONS;
-            return parallel::run(operations, self.data.chunks_mut(panel).enumerate(), |(panel, target)| {
+            let (depth, panels) = (self.depth, self.data.chunks_mut(tiled_panel(self.depth)));
+            return parallel::run(operations, panels.enumerate(), |(panel, target)| {
                 let columns = std::array::from_fn(|v| columns(panel, v));
                 tiles.dispatch(FillTiles { source, depth, columns, target });
             });
         }
         let vector = self.lanes * self.depth;
-        let operations = self.data.len() * parallel::COPY_OPERATIONS;
         parallel::run(operations, self.data.chunks_mut(self.vectors * vector).enumerate(), |(panel, target)| {
             let vectors = target.len() / vector;
             for v in 0..vectors {
@@ -237,15 +241,10 @@ impl PackedMatrix {
         self.tiles
     }
 
-    /// How many tiles deep it is.
-    pub(super) fn tiled_depth(&self) -> usize {
-        self.depth.div_ceil(TILE_DEPTH)
-    }
-
     /// A panel's tiles.
     pub(super) fn panel_tiles(&self, panel: usize) -> *const Bf16 {
         debug_assert!(self.tiles.is_some());
-        let floats = self.tiled_depth() * PANEL_VECTORS * TILE_FLOATS;
+        let floats = tiled_panel(self.depth);
         self.data[panel * floats..][..floats].as_ptr().cast()
     }
 

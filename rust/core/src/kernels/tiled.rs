@@ -1,8 +1,27 @@
 //! What products on tiles need beside packed weights: rows rounded to bfloat16, and a place for sums.
 
+use std::cell::Cell;
+
 use super::AlignedBuffer;
-use super::accumulate::{MAX_TILE_ROWS, Scratch};
-use crate::simd::{Bf16, TILE_DEPTH, TILE_SIDE, Tiles};
+use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch};
+use crate::simd::{Bf16, MAX_LANES, TILE_DEPTH, TILE_SIDE, Tiles};
+
+/// Rows that are rounded at a time, where they are free to choose: they stay in the second-level cache while all panels are
+/// multiplied with them.
+pub(super) const ROUNDED_ROWS: usize = 128;
+
+thread_local! {
+    /// What a thread rounds, kept from kernel to kernel.
+    static ROUNDED: Cell<[RoundedRows; 2]> = Cell::default();
+}
+
+/// Lends a thread's memory for rounded rows to a kernel.
+pub(super) fn with_rounded<R>(borrower: impl FnOnce(&mut [RoundedRows; 2]) -> R) -> R {
+    let mut rounded = ROUNDED.take();
+    let result = borrower(&mut rounded);
+    ROUNDED.set(rounded);
+    result
+}
 
 /// Rows rounded to bfloat16, the left operand of a product. It keeps its memory.
 #[derive(Default)]
@@ -30,7 +49,7 @@ impl RoundedRows {
     /// Fills a row.
     ///
     /// # Safety
-    /// It must be called from a [`TileKernel`](crate::simd::TileKernel). There must be room for the row, and the source be readable
+    /// It must be called while [`Tiles::dispatch`] runs a kernel. There must be room for the row, and the source be readable
     /// for so many columns.
     #[inline(always)]
     pub(super) unsafe fn round(&mut self, tiles: Tiles, row: usize, source: *const f32) {
@@ -65,6 +84,9 @@ impl RoundedRows {
         }
     }
 }
+
+// The sums of a tile's row are a scratch's.
+const _: () = assert!(MAX_LANES == TILE_SIDE && size_of::<TileSums>() >= TILE_SIDE * PANEL_VECTORS * MAX_LANES * 4);
 
 /// The sums of 16 rows and four vectors, in scratches of [`MAX_TILE_ROWS`] rows.
 pub(super) struct TileSums([Scratch; TileSums::PARTS]);

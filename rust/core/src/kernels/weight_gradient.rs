@@ -155,15 +155,16 @@ impl Parts<'_> {
         let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
         let (column, row) = (part % columns, part / columns);
         let panels = column * panels / columns..(column + 1) * panels / columns;
+        let task = Task { all: self, panels, row: (row, rows), block };
         if let Some(tiles) = self.isa.tiles() {
-            return tiles::run(tiles, self, panels, (row, rows), block);
+            return tiles::run(tiles, task);
         }
         let mut packed = PACKED.take();
         let width = self.operands.iter().flatten().map(|(a, _)| a.width.next_multiple_of(LINE)).sum();
         let stride = Block::stride(GROUP.min(width));
         let floats = DEPTH_BLOCK.min(self.rows) * stride + DEPTH_BLOCK * PANEL_VECTORS * self.isa.lanes();
         packed.resize(floats).expect("memory for a block of rows");
-        self.isa.dispatch(Addend { all: self, panels, row: (row, rows), block, packed: &mut packed });
+        self.isa.dispatch(Addend { task, packed: &mut packed });
         PACKED.set(packed);
     }
 }
@@ -174,11 +175,39 @@ thread_local! {
 }
 
 /// What a block of rows adds to some panels of columns and one of several runs of rows of each `dW`.
-struct Addend<'a> {
+struct Task<'a> {
     all: &'a Parts<'a>,
     panels: Range<usize>,
     row: (usize, usize),
     block: usize,
+}
+
+impl<'a> Task<'a> {
+    /// The rows of the block.
+    fn rows(&self) -> Range<usize> {
+        let (all, blocks) = (self.all.rows, self.all.blocks());
+        self.block * all / blocks..(self.block + 1) * all / blocks
+    }
+
+    /// The columns of each `A_j`.
+    fn shares(&self) -> [Option<Share<'a>>; 2] {
+        let (part, parts) = self.row;
+        let [first, second] = &self.all.operands;
+        [first, second].map(|operand| {
+            let (a, gradient) = operand.as_ref()?;
+            Some(Share { a, gradient: *gradient, columns: part * a.width / parts..(part + 1) * a.width / parts })
+        })
+    }
+
+    /// The bias, which the first run of rows takes.
+    fn bias(&self) -> Option<Shared<'a>> {
+        self.all.bias.filter(|_| self.row.0 == 0)
+    }
+}
+
+/// A task on vectors.
+struct Addend<'a> {
+    task: Task<'a>,
     packed: &'a mut AlignedBuffer,
 }
 
@@ -187,18 +216,10 @@ impl Kernel for Addend<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let all = self.all;
-        let (part, parts) = self.row;
+        let (rows, shares, mut bias) = (self.task.rows(), self.task.shares(), self.task.bias());
+        let Task { all, panels, .. } = self.task;
         let (dz, a) = self.packed.split_at_mut(DEPTH_BLOCK * PANEL_VECTORS * S::LANES);
-        let blocks = all.blocks();
-        let rows = self.block * all.rows / blocks..(self.block + 1) * all.rows / blocks;
-        let mut block = Block { all, panels: self.panels, next: rows.end, rows, dz, a };
-        let mut bias = all.bias.filter(|_| part == 0);
-        let [first, second] = &all.operands;
-        let shares = [first, second].map(|operand| {
-            let (a, gradient) = operand.as_ref()?;
-            Some(Share { a, gradient: *gradient, columns: part * a.width / parts..(part + 1) * a.width / parts })
-        });
+        let mut block = Block { all, panels, next: rows.end, rows, dz, a };
         let width: usize = shares.iter().flatten().map(Share::width).sum();
         if width <= GROUP {
             // A panel of `dZ` is copied once for both.

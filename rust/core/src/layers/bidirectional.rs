@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Ignored, read};
-use super::lstm::tile_rows;
 use super::recurrence::{Given, Recurrence, RecurrenceCache};
 use super::rnn::recurrence;
 use super::{Backward, Forward, Layer, MaskRule, Node, Shape, Weight};
@@ -140,7 +139,7 @@ impl Bidirectional {
     /// both, where there are sequences enough, so that they end together.
     fn share(&self, isa: Isa, team: &Team, batch: usize) -> usize {
         // More than two full tiles.
-        let are_enough = |half: &Recurrence| batch > 2 * tile_rows(half.precision.on(isa));
+        let are_enough = |half: &Recurrence| batch > 2 * half.cell.tile_rows(half.precision.on(isa));
         match team.size() {
             2 if self.halves.iter().all(are_enough) => 2,
             // Rather in turn with two than at the same time with one each.

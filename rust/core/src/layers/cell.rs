@@ -10,6 +10,9 @@ use crate::kernels::{AlignedBuffer, Columns, Order, Pass, Rows, RowsMut};
 use crate::parallel::{self, Team};
 use crate::simd::Isa;
 
+/// Rows from which a read of packed weights is shared by a full tile of vectors on every instruction set.
+pub(super) const FULL_TILE: usize = 6;
+
 /// The arithmetic of one step: a cell's weights as its kernels read them, and its passes over sequences in order.
 ///
 /// It leaves in the cache's `gates` the gradient of `x · W + b` for each row of the order.
@@ -20,6 +23,11 @@ pub(super) trait Cell: Send + Sync {
     /// Whether a memory `c` goes from step to step beside `h`.
     fn has_memory(&self) -> bool {
         false
+    }
+
+    /// How many ranks share a read of its packed weights.
+    fn tile_rows(&self, _isa: Isa) -> usize {
+        FULL_TILE
     }
 
     /// The shape of the bias.

@@ -1,6 +1,8 @@
 //! The cell of LSTM and LSTMCell.
 
-use super::cell::{Cell, OutputGradient, Sizes, inputs};
+use std::ops::Range;
+
+use super::cell::{Cell, FULL_TILE, OutputGradient, Sizes, inputs};
 use super::recurrence::{Given, RecurrenceCache};
 use crate::error::Result;
 use crate::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
@@ -12,14 +14,6 @@ use crate::simd::{Bf16, Isa, TILE_SIDE};
 
 /// i, f, g and o.
 const GATES: usize = 4;
-
-/// Rows from which a read of packed weights is shared by a full tile of vectors on every instruction set.
-const FULL_TILE: usize = 6;
-
-/// Rows that share a read of packed weights.
-pub(super) fn tile_rows(isa: Isa) -> usize {
-    if isa.tiles().is_some() { TILE_SIDE } else { FULL_TILE }
-}
 
 /// Packed weights that stay in a core's second-level cache beside what else it reads.
 const CACHED_WEIGHTS: usize = 1 << 20;
@@ -54,6 +48,10 @@ impl Cell for Lstm {
 
     fn has_memory(&self) -> bool {
         true
+    }
+
+    fn tile_rows(&self, isa: Isa) -> usize {
+        if isa.tiles().is_some() { TILE_SIDE } else { FULL_TILE }
     }
 
     fn bias_shape(&self) -> Vec<usize> {
@@ -145,7 +143,7 @@ impl Cell for Lstm {
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
             turn: *turn,
         };
-        Box::new(pass.members(order.parts(split.runs, 1), split.columns))
+        Box::new(pass.members(split.ranks(order, weights), split.columns))
     }
 
     fn backward<'a>(
@@ -175,7 +173,7 @@ impl Cell for Lstm {
             dropout: (!h_dropout.is_empty()).then_some(&**h_dropout),
             wants_initial,
         };
-        Box::new(pass.members(order.parts(split.runs, 1), split.columns))
+        Box::new(pass.members(split.ranks(order, weights), split.columns))
     }
 
     fn gradients(
@@ -201,15 +199,18 @@ struct Weights {
     depth: usize,
     vectors: usize,
     lanes: usize,
-    /// Rows of a tile, and whether it is one of bfloat16.
-    tile_rows: usize,
+    /// Whether they are of bfloat16.
     on_tiles: bool,
 }
 
 impl Weights {
     fn new(isa: Isa, depth: usize, vectors: usize) -> Self {
-        let (tile_rows, on_tiles) = (tile_rows(isa), isa.tiles().is_some());
-        Weights { depth, vectors, lanes: isa.lanes(), tile_rows, on_tiles }
+        Weights { depth, vectors, lanes: isa.lanes(), on_tiles: isa.tiles().is_some() }
+    }
+
+    /// Rows that share a read of them.
+    fn tile_rows(&self) -> usize {
+        if self.on_tiles { TILE_SIDE } else { FULL_TILE }
     }
 
     fn bytes_each(&self) -> usize {
@@ -224,6 +225,13 @@ struct Split {
 }
 
 impl Split {
+    /// The runs of ranks: of whole tiles of bfloat16 where there are enough, which take as long for fewer ranks.
+    fn ranks(&self, order: &Order, weights: Weights) -> Vec<Range<usize>> {
+        let tile_rows = weights.tile_rows();
+        let whole = weights.on_tiles && order.batch() >= self.runs * tile_rows;
+        order.parts(self.runs, if whole { tile_rows } else { 1 })
+    }
+
     /// The split with the least estimated time, in cycles of a core, of a product with some weights. Where none wait for others and there are tiles enough, it has half as many runs again as
     /// there are threads, so that all threads end together though some may be slower.
     ///
@@ -247,7 +255,7 @@ impl Split {
             // A step of a stream counts every nanosecond.
             return Split { runs: 1, columns: 1 };
         }
-        let Weights { depth, vectors, lanes, tile_rows, on_tiles } = weights;
+        let (Weights { depth, vectors, lanes, on_tiles }, tile_rows) = (weights, weights.tile_rows());
         let (batch, tiles) = (order.batch(), order.batch().div_ceil(tile_rows));
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let is_helped = |ranks: usize, columns: usize| match columns {
@@ -258,7 +266,7 @@ impl Split {
             let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
             let bytes = weights.bytes_each() * lanes * vectors * depth;
             let rows = batch.div_ceil(ranks);
-            let multiply = vectors * depth * if on_tiles { 2 * rows.div_ceil(tile_rows) } else { rows } / 2;
+            let multiply = vectors * depth * (if on_tiles { 2 * rows.div_ceil(tile_rows) } else { rows }) / 2;
             let read = rows.div_ceil(tile_rows) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
             let cells = if on_tiles { ON_TILES_CYCLES_A_VECTOR * vectors * rows } else { 0 };
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
@@ -290,9 +298,26 @@ mod tests {
     fn split_for(threads: usize, batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
         let mut order = Order::default();
         order.set(batch, 50, None, Direction::Forwards);
-        let weights = Weights { depth, vectors, lanes: 16, tile_rows: FULL_TILE, on_tiles: false };
+        let weights = Weights { depth, vectors, lanes: 16, on_tiles: false };
         let Split { runs, columns } = Split::best(threads, &order, weights);
         (runs, columns)
+    }
+
+    #[test]
+    fn on_tiles_runs_are_of_whole_tiles() {
+        let runs = |threads: usize, batch: usize, units: usize| {
+            let mut order = Order::default();
+            order.set(batch, 50, None, Direction::Forwards);
+            let weights = Weights { depth: units, vectors: units / 4, lanes: 16, on_tiles: true };
+            let split = Split::best(threads, &order, weights);
+            let ranks = split.ranks(&order, weights);
+            (split.columns, ranks.iter().map(Range::len).collect::<Vec<_>>())
+        };
+        assert_eq!(runs(2, 32, 128), (1, vec![16, 16]));
+        assert_eq!(runs(2, 128, 256), (1, vec![48, 48, 32]));
+        // What one tile of ranks multiplies is cut by columns.
+        assert_eq!(runs(2, 1, 512), (2, vec![1]));
+        assert_eq!(runs(2, 64, 1024), (2, vec![64]));
     }
 
     /// On two threads.

@@ -21,7 +21,7 @@ pub type Bf16 = u16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tiles(platform::Token);
 
-/// Code on tiles and the vectors that come with them, to be run by [`Tiles::dispatch`].
+/// Code on tiles and the vectors that come with them, to be run by [`Tiles::dispatch`], and nothing else; it dispatches no other.
 pub trait TileKernel {
     /// What it returns.
     type Output;
@@ -46,8 +46,9 @@ mod platform {
     fn has_instructions() -> bool {
         const BF16: u32 = 1 << 22;
         const TILE: u32 = 1 << 24;
-        let leaves = __cpuid(0).eax;
-        let features = if leaves >= 7 { __cpuid_count(7, 0).edx } else { 0 };
+        // SAFETY: every x86-64 CPU has the instruction.
+        #[allow(unused_unsafe, reason = "safe from Rust 1.93 on")]
+        let features = unsafe { if __cpuid(0).eax >= 7 { __cpuid_count(7, 0).edx } else { 0 } };
         Avx512::is_available() && is_x86_feature_detected!("avx512bf16") && features & (BF16 | TILE) == BF16 | TILE
     }
 
@@ -80,7 +81,8 @@ mod platform {
         shapes
     };
 
-    /// While it lives, this thread's tiles have their shapes. Then it has none, and nothing to save when it is interrupted.
+    /// While it lives, this thread's tiles have their shapes. Then it has none, and nothing to save when it is interrupted. There
+    /// is one at a time: the first to end would take the tiles from the other.
     struct Configured;
 
     impl Configured {
@@ -95,7 +97,7 @@ mod platform {
     impl Drop for Configured {
         #[inline]
         fn drop(&mut self) {
-            // SAFETY: `new` saw that there are tiles.
+            // SAFETY: `new` was given the token.
             unsafe { asm!("tilerelease", options(nostack, nomem)) };
         }
     }
@@ -111,12 +113,12 @@ mod platform {
         #[inline]
         pub fn dispatch<K: TileKernel>(self, kernel: K) -> K::Output {
             let (_configured, _flush) = (Configured::new(self), FlushDenormals::new());
-            // SAFETY: `detect` saw that the CPU has the instructions.
+            // SAFETY: `detect` saw that the CPU has the instructions; the tiles have their shapes.
             unsafe { self.dispatch_configured(kernel) }
         }
 
         /// # Safety
-        /// The CPU must have the instructions.
+        /// The CPU must have the instructions, and the thread's tiles their shapes.
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
         unsafe fn dispatch_configured<K: TileKernel>(self, kernel: K) -> K::Output {
             // SAFETY: the caller's promise.
@@ -131,7 +133,7 @@ mod platform {
         /// In a tile's product even and odd terms are summed apart, with multiply-adds, and their sum is added.
         ///
         /// # Safety
-        /// It must be called from a [`TileKernel`]. So much must be readable, and writable.
+        /// It must be called while [`Tiles::dispatch`] runs a kernel. So much must be readable, and writable.
         #[inline(always)]
         pub unsafe fn product(
             self,
@@ -246,7 +248,7 @@ mod platform {
         /// Rounds a row of floats to bfloat16, with zeros behind them up to whole tiles.
         ///
         /// # Safety
-        /// It must be called from a [`TileKernel`]. `source` must be readable for `count` floats, `target` writable for that,
+        /// It must be called while [`Tiles::dispatch`] runs a kernel. `source` must be readable for `count` floats, `target` writable for that,
         /// rounded up to a multiple of [`TILE_DEPTH`].
         #[inline(always)]
         pub unsafe fn round_row(self, source: *const f32, count: usize, target: *mut Bf16) {
@@ -270,7 +272,7 @@ mod platform {
         /// that is not there is of zeros, and so is what is behind `count`.
         ///
         /// # Safety
-        /// It must be called from a [`TileKernel`]. The rows must be readable for `count <= TILE_SIDE` floats, `target` writable
+        /// It must be called while [`Tiles::dispatch`] runs a kernel. The rows must be readable for `count <= TILE_SIDE` floats, `target` writable
         /// for 64 bytes.
         #[inline(always)]
         pub unsafe fn round_pairs(self, rows: [Option<*const f32>; 2], count: usize, target: *mut Bf16) {
@@ -278,11 +280,11 @@ mod platform {
             unsafe { store_pairs(pairs(rows, count), target) };
         }
 
-        /// Rounds 16 columns of up to 32 floats to bfloat16 as [`Tiles::round_pairs`] does 32 rows: a tile of which each row is
+        /// Rounds 16 columns of 1 to 32 floats to bfloat16 as [`Tiles::round_pairs`] does 32 rows: a tile of which each row is
         /// pairs of 16 columns. A column that is not there is of zeros, and so is what is behind `count`.
         ///
         /// # Safety
-        /// It must be called from a [`TileKernel`]. The columns must be readable for `count <= TILE_DEPTH` floats, `target`
+        /// It must be called while [`Tiles::dispatch`] runs a kernel. The columns must be readable for `1 <= count <= TILE_DEPTH` floats, `target`
         /// writable for a tile.
         #[inline(always)]
         pub unsafe fn round_columns(self, columns: [Option<*const f32>; TILE_SIDE], count: usize, target: *mut Bf16) {
@@ -293,9 +295,6 @@ mod platform {
                         Some(column) => self.round_row(column, count, target.add(n * TILE_DEPTH)),
                         None => store_pairs(_mm512_setzero_si512(), target.add(n * TILE_DEPTH)),
                     }
-                }
-                if count == 0 {
-                    return target.write_bytes(0, TILE_LEN);
                 }
                 let mut rows = target.cast::<[__m512i; TILE_SIDE]>().read_unaligned();
                 turn(&mut rows);

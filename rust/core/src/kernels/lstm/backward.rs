@@ -80,8 +80,8 @@ impl<'a> Backward<'a> {
         assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.dh.len()));
         let matrix = self.recurrent_transposed;
         assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), 4 * units, units));
-        // On tiles no item is worth dealing.
-        let depth = if matrix.tiles().is_some() { 0 } else { 4 * units };
+        // As in the forward pass, not on tiles.
+        let depth = matrix.tiles().is_none().then_some(4 * units);
         let members = Members::new(ranks, order.batch(), columns, matrix.panels(), depth);
         BackwardMembers {
             isa,

@@ -1,13 +1,11 @@
 //! `x · W + b`
 
-use std::cell::Cell;
-
 use super::check_gates;
 use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
 use crate::kernels::shared::Shared;
-use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks};
+use crate::kernels::tiled::{ROUNDED_ROWS, RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::kernels::volume;
 use crate::simd::{Isa, Kernel, Simd, TileKernel, Tiles};
 
@@ -134,22 +132,10 @@ impl Project<'_> {
         assert_eq!(self.z.len(), volume(&[self.rows, 4, self.units]));
         match self.projection.kernel.tiles() {
             None => isa.dispatch(self),
-            Some(tiles) => {
-                let mut rounded = ROUNDED.take();
-                tiles.dispatch(OnTiles { project: self, rounded: &mut rounded });
-                ROUNDED.set(rounded);
-            }
+            Some(tiles) => with_rounded(|[rounded, _]| tiles.dispatch(OnTiles { project: self, rounded })),
         }
     }
 }
-
-thread_local! {
-    /// Where a thread rounds `x`, kept from call to call.
-    static ROUNDED: Cell<RoundedRows> = Cell::default();
-}
-
-/// Rows that are rounded at a time: they stay in the second-level cache while all panels are multiplied with them.
-const ROUNDED_ROWS: usize = 128;
 
 struct OnTiles<'a> {
     project: Project<'a>,

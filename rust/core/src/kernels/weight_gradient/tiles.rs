@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::{DEPTH_BLOCK, Parts, Share, add};
+use super::{DEPTH_BLOCK, Share, Task, add};
 use crate::kernels::AlignedBuffer;
-use crate::kernels::accumulate::{PANEL_VECTORS, load, store, with_rows};
+use crate::kernels::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, load, store, with_rows};
 use crate::kernels::shared::Shared;
 use crate::kernels::state::with_vectors;
 use crate::kernels::tiled::TileSums;
@@ -21,30 +21,22 @@ thread_local! {
     static ROUNDED: Cell<AlignedBuffer> = Cell::default();
 }
 
+/// Columns of `A` rounded at a time: with a panel of `dZ` 832 KiB, which stay in the second-level cache.
+const GROUP: usize = 768;
+
 /// Computes a block of a part.
-pub(super) fn run(tiles: Tiles, all: &Parts<'_>, panels: Range<usize>, part: (usize, usize), block: usize) {
-    let (row, rows) = part;
-    let shares = [&all.operands[0], &all.operands[1]].map(|operand| {
-        let (a, gradient) = operand.as_ref()?;
-        Some(Share { a, gradient: *gradient, columns: row * a.width / rows..(row + 1) * a.width / rows })
-    });
-    let columns: usize = shares.iter().flatten().map(|share| share.columns.len().div_ceil(TILE_SIDE)).sum();
+pub(super) fn run(tiles: Tiles, task: Task<'_>) {
+    let width = task.shares().iter().flatten().map(Share::width).sum();
     let mut rounded = ROUNDED.take();
-    let floats = DEPTH * (PANEL_VECTORS + columns) * BYTES / size_of::<f32>();
+    let floats = DEPTH * (PANEL_VECTORS + GROUP.min(width) / TILE_SIDE) * BYTES / size_of::<f32>();
     rounded.resize(floats).expect("memory for a block of rows");
-    let blocks = all.blocks();
-    let rows = block * all.rows / blocks..(block + 1) * all.rows / blocks;
-    let bias = all.bias.filter(|_| row == 0);
-    tiles.dispatch(Addend { all, panels, shares, bias, rows, rounded: &mut rounded });
+    tiles.dispatch(Addend { rows: task.rows(), task, rounded: &mut rounded });
     ROUNDED.set(rounded);
 }
 
-/// What a block of rows adds to some panels of columns and some rows of each `dW`.
+/// A task on tiles.
 struct Addend<'a> {
-    all: &'a Parts<'a>,
-    panels: Range<usize>,
-    shares: [Option<Share<'a>>; 2],
-    bias: Option<Shared<'a>>,
+    task: Task<'a>,
     rows: Range<usize>,
     rounded: &'a mut AlignedBuffer,
 }
@@ -53,13 +45,32 @@ impl TileKernel for Addend<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S, tiles: Tiles) {
+    fn run<S: Simd>(mut self, simd: S, tiles: Tiles) {
+        const { assert!(S::TILE_ROWS <= MAX_TILE_ROWS) };
+        let (shares, mut bias) = (self.task.shares(), self.task.bias());
+        if shares.iter().flatten().map(Share::width).sum::<usize>() <= GROUP {
+            // A panel of `dZ` is rounded once for both.
+            return self.group(simd, tiles, &shares, bias);
+        }
+        for share in shares.iter().flatten() {
+            let groups = share.columns.len().div_ceil(GROUP);
+            for group in 0..groups {
+                self.group(simd, tiles, &[Some(share.part(group, groups)), None], bias.take());
+            }
+        }
+    }
+}
+
+impl Addend<'_> {
+    /// Adds what the block brings to some rows of the gradients, and to the bias.
+    #[inline(always)]
+    fn group<S: Simd>(&mut self, simd: S, tiles: Tiles, shares: &[Option<Share<'_>>; 2], bias: Option<Shared<'_>>) {
         let depth = self.rows.len().div_ceil(TILE_DEPTH);
         let dz = self.rounded.as_mut_ptr().cast::<Bf16>();
-        // SAFETY: `run` made room for `DEPTH` tiles of a panel, and for as many of every 16 columns of the shares.
+        // SAFETY: `run` made room for `DEPTH` tiles of a panel, and for as many of every 16 columns of a group.
         let a = unsafe { dz.add(DEPTH * PANEL_VECTORS * TILE_LEN) };
         let mut next = a;
-        for share in self.shares.iter().flatten() {
+        for share in shares.iter().flatten() {
             for column in share.columns.clone().step_by(TILE_SIDE) {
                 let count = TILE_SIDE.min(share.columns.end - column);
                 for block in 0..depth {
@@ -78,18 +89,17 @@ impl TileKernel for Addend<'_> {
             }
         }
         let mut sums = TileSums::new();
-        for panel in self.panels.clone() {
-            let column = self.all.columns.start + panel * PANEL_VECTORS * S::LANES;
-            let width = (self.all.columns.end - column).min(PANEL_VECTORS * S::LANES);
+        let columns = &self.task.all.columns;
+        for panel in self.task.panels.clone() {
+            let column = columns.start + panel * PANEL_VECTORS * S::LANES;
+            let width = (columns.end - column).min(PANEL_VECTORS * S::LANES);
             with_vectors!(width.div_ceil(S::LANES), NV => {
-                self.round_panel::<S, NV>(simd, tiles, (column, width), dz);
-                self.panel::<S, NV>(simd, tiles, (column, width), (a, dz), &mut sums);
+                self.round_panel::<S, NV>(simd, tiles, (column, width), bias, dz);
+                self.panel::<S, NV>(simd, tiles, (column, width), shares, (a, dz), &mut sums);
             });
         }
     }
-}
 
-impl Addend<'_> {
     /// Rounds a panel of `dZ`, and adds its columns' sums to the bias.
     #[inline(always)]
     fn round_panel<S: Simd, const NV: usize>(
@@ -97,22 +107,26 @@ impl Addend<'_> {
         simd: S,
         tiles: Tiles,
         (column, width): (usize, usize),
+        bias: Option<Shared<'_>>,
         target: *mut Bf16,
     ) {
-        let depth = self.rows.len().div_ceil(TILE_DEPTH);
+        let pairs = self.rows.len().div_ceil(TILE_DEPTH) * TILE_SIDE;
         for v in 0..NV {
             let (first, count) = (column + v * S::LANES, S::LANES.min(width - v * S::LANES));
-            let mut sum = simd.splat(0.0);
-            for pair in 0..depth * TILE_SIDE {
+            // Of even and of odd rows.
+            let mut sums = [simd.splat(0.0); 2];
+            for pair in 0..pairs {
                 let mut rows = [None; 2];
                 for (r, row) in rows.iter_mut().enumerate() {
                     let at = self.rows.start + 2 * pair + r;
                     if at < self.rows.end {
                         // SAFETY: `parts` checked the rows; `first + count` is within the columns.
                         unsafe {
-                            let dz = self.all.dz.at(at).add(first);
+                            let dz = self.task.all.dz.at(at).add(first);
                             *row = Some(dz);
-                            sum = simd.add(sum, load(simd, dz, count));
+                            if bias.is_some() {
+                                sums[r] = simd.add(sums[r], load(simd, dz, count));
+                            }
                         }
                     }
                 }
@@ -123,10 +137,10 @@ impl Addend<'_> {
                     tiles.round_pairs(rows, count, tile.add(pair * TILE_DEPTH));
                 }
             }
-            if let Some(bias) = self.bias {
+            if let Some(bias) = bias {
                 // SAFETY: the part with the first rows alone writes these columns of the bias, one block after another.
                 unsafe {
-                    let bias = bias.at(first);
+                    let (bias, sum) = (bias.at(first), simd.add(sums[0], sums[1]));
                     store(simd, simd.add(load(simd, bias, count), sum), bias, count);
                 }
             }
@@ -140,14 +154,15 @@ impl Addend<'_> {
         simd: S,
         tiles: Tiles,
         (column, width): (usize, usize),
+        shares: &[Option<Share<'_>>; 2],
         (a, dz): (*const Bf16, *const Bf16),
         sums: &mut TileSums,
     ) {
         let depth = self.rows.len().div_ceil(TILE_DEPTH);
-        let stride = self.all.dz.width;
+        let stride = self.task.all.dz.width;
         let vector = |v: usize| S::LANES.min(width - v * S::LANES);
         let mut next = a;
-        for share in self.shares.iter().flatten() {
+        for share in shares.iter().flatten() {
             for row in share.columns.clone().step_by(TILE_SIDE) {
                 let rows = TILE_SIDE.min(share.columns.end - row);
                 // SAFETY: both operands are rounded; this part alone writes these rows and columns of the gradient, one block after

@@ -1,24 +1,16 @@
 //! The backward pass through time with products on tiles: `dz` of a step's ranks is rounded once for all panels.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use super::BackwardMember;
 use crate::kernels::accumulate::PANEL_VECTORS;
 use crate::kernels::state::with_vectors;
-use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks};
+use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Simd, TileKernel, Tiles};
-
-thread_local! {
-    /// Where a thread rounds `dz`, kept from pass to pass.
-    static ROUNDED: Cell<RoundedRows> = Cell::default();
-}
 
 /// Goes back through a member's steps.
 pub(super) fn run(tiles: Tiles, member: &BackwardMember<'_>) {
-    let mut dz = ROUNDED.take();
-    tiles.dispatch(OnTiles { member, dz: &mut dz });
-    ROUNDED.set(dz);
+    with_rounded(|[dz, _]| tiles.dispatch(OnTiles { member, dz }));
 }
 
 struct OnTiles<'a> {

@@ -1,23 +1,15 @@
 //! The forward pass with products on tiles: `h` and `x` of a step's ranks are rounded once for all panels.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use super::{ForwardMember, Tile, Z};
 use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, with_rows};
-use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks};
+use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Simd, TILE_SIDE, TileKernel, Tiles};
-
-thread_local! {
-    /// Where a thread rounds `x` and `h`, kept from pass to pass.
-    static ROUNDED: Cell<[RoundedRows; 2]> = Cell::default();
-}
 
 /// Computes a member's steps.
 pub(super) fn run(tiles: Tiles, member: &ForwardMember<'_>) {
-    let [mut x, mut h] = ROUNDED.take();
-    tiles.dispatch(OnTiles { member, x: &mut x, h: &mut h });
-    ROUNDED.set([x, h]);
+    with_rounded(|[x, h]| tiles.dispatch(OnTiles { member, x, h }));
 }
 
 struct OnTiles<'a> {
