@@ -94,8 +94,8 @@ fn together(pass: &impl Pass) {
 #[test]
 fn forward_and_backward_at_tile_edges() {
     for isa in support::with_tiles() {
-        // What is rounded to bfloat16 is off by one part in 512 at most.
-        let (tolerance, tolerance_of_gradients) = if isa.tiles().is_some() { (3e-3, 1e-2) } else { (2e-6, 1e-5) };
+        // On tiles `h` and `dz` are rounded on their way through `U`, by one part in 512 at most.
+        let (tolerance, tolerance_of_gradients) = if isa.tiles().is_some() { (5e-3, 2e-2) } else { (2e-6, 1e-5) };
         for (batch, steps, inputs, units) in [
             (1, 1, 1, 1),
             (2, 3, 5, 3),
@@ -110,6 +110,7 @@ fn forward_and_backward_at_tile_edges() {
             let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.4 * w).collect::<Vec<f32>>();
             let (w, u) = (scale(random.floats(inputs * 4 * units)), scale(random.floats(units * 4 * units)));
             let (b, x) = (random.floats(4 * units), random.floats(batch * steps * inputs));
+            let [w, u, x] = [w, u, x].map(|values| support::multiplied(isa, &values));
             let (h0, c0) = (random.floats(batch * units), random.floats(batch * units));
             let keep: Vec<u8> = (0..batch * steps).map(|_| u8::from(random.below(3) > 0)).collect();
             let gates = 4 * units;
