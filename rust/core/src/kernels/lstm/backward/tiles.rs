@@ -9,12 +9,12 @@ use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Simd, TileKernel, Tiles};
 
 /// Goes back through a member's steps.
-pub(super) fn run(tiles: Tiles, member: &BackwardMember<'_>) {
-    with_rounded(|[dz, _]| tiles.dispatch(OnTiles { member, dz }));
+pub(super) fn run(tiles: Tiles, share: &BackwardMember<'_>) {
+    with_rounded(|[dz, _]| tiles.dispatch(OnTiles { share, dz }));
 }
 
 struct OnTiles<'a> {
-    member: &'a BackwardMember<'a>,
+    share: &'a BackwardMember<'a>,
     dz: &'a mut RoundedRows,
 }
 
@@ -24,11 +24,11 @@ impl TileKernel for OnTiles<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S, tiles: Tiles) {
         let mut sums = TileSums::new();
-        for step in self.member.steps.clone().rev() {
+        for step in self.share.steps.clone().rev() {
             self.step(simd, tiles, Some(step), &mut sums);
-            self.member.member.meet();
+            self.share.member.meet();
         }
-        if self.member.last {
+        if self.share.last {
             self.step(simd, tiles, None, &mut sums);
         }
     }
@@ -38,7 +38,7 @@ impl OnTiles<'_> {
     /// Asks for what the gradients of some ranks read: a line here and there, which the cache would not guess.
     #[inline(always)]
     fn ask<S: Simd, const NV: usize>(&self, simd: S, step: usize, panel: usize, ranks: Range<usize>) {
-        let BackwardMember { pass, .. } = self.member;
+        let BackwardMember { pass, .. } = self.share;
         let (order, units) = (pass.order, pass.units);
         let first = panel * PANEL_VECTORS * S::LANES;
         for rank in ranks {
@@ -65,7 +65,7 @@ impl OnTiles<'_> {
     /// Goes back through the cell at a step; `None` stands before the first.
     #[inline(always)]
     fn step<S: Simd>(&mut self, simd: S, tiles: Tiles, step: Option<usize>, sums: &mut TileSums) {
-        let BackwardMember { pass, member, .. } = self.member;
+        let BackwardMember { pass, member, .. } = self.share;
         let (order, gates) = (pass.order, 4 * pass.units);
         let next = step.map_or(0, |step| step + 1);
         // Ranks that go on get their gradient from the next step, the others from the end.
@@ -86,12 +86,12 @@ impl OnTiles<'_> {
                     unsafe { self.dz.product(tiles, (row, rows), pass.recurrent_transposed.panel_tiles(panel), sums) };
                     for r in 0..rows {
                         let (rank, sums) = (going_on.start + row + r, Some(sums.row(r)));
-                        self.member.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, sums);
+                        self.share.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, sums);
                     }
                 }
                 let ending = step.map_or(0..0, |step| going_on.end..member.among(order.active(step)).end);
                 for rank in ending {
-                    self.member.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, None);
+                    self.share.row_gradients::<S, NV, PANEL_VECTORS>(simd, step, panel, rank, None);
                 }
             });
         }

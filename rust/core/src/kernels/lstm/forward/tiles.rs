@@ -8,12 +8,12 @@ use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Simd, TILE_SIDE, TileKernel, Tiles};
 
 /// Computes a member's steps.
-pub(super) fn run(tiles: Tiles, member: &ForwardMember<'_>) {
-    with_rounded(|[x, h]| tiles.dispatch(OnTiles { member, x, h }));
+pub(super) fn run(tiles: Tiles, share: &ForwardMember<'_>) {
+    with_rounded(|[x, h]| tiles.dispatch(OnTiles { share, x, h }));
 }
 
 struct OnTiles<'a> {
-    member: &'a ForwardMember<'a>,
+    share: &'a ForwardMember<'a>,
     x: &'a mut RoundedRows,
     h: &'a mut RoundedRows,
 }
@@ -25,25 +25,25 @@ impl TileKernel for OnTiles<'_> {
     fn run<S: Simd>(mut self, simd: S, tiles: Tiles) {
         let mut sums = [TileSums::new(), TileSums::new()];
         let mut wide = [const { Scratch::new() }; 2];
-        let Range { start: mut step, end: steps } = self.member.steps.clone();
+        let Range { start: mut step, end: steps } = self.share.steps.clone();
         while step < steps {
             let mut end = steps;
-            if self.member.pass.ahead {
-                end = self.member.steps_ahead(step).min(steps);
+            if self.share.pass.ahead {
+                end = self.share.steps_ahead(step).min(steps);
                 self.project(simd, tiles, step..end, &mut sums[0]);
             }
             let first = step;
             for step in first..end {
-                let ranks = self.member.member.among(self.member.pass.order.active(step));
+                let ranks = self.share.member.among(self.share.pass.order.active(step));
                 self.round(tiles, step, ranks.clone());
                 if ranks.len() == 1 {
                     self.lone_rank(simd, tiles, step, ranks.start, first, &mut sums, &mut wide);
                 } else {
-                    for item in self.member.member.items(step + self.member.pass.turn) {
+                    for item in self.share.member.items(step + self.share.pass.turn) {
                         self.panel(simd, tiles, step, (item.panel, ranks.clone()), first, &mut sums);
                     }
                 }
-                self.member.member.meet();
+                self.share.member.meet();
             }
             step = end;
         }
@@ -54,7 +54,7 @@ impl OnTiles<'_> {
     /// Rounds what a step multiplies.
     #[inline(always)]
     fn round(&mut self, tiles: Tiles, step: usize, ranks: Range<usize>) {
-        let pass = self.member.pass;
+        let pass = self.share.pass;
         let (order, units) = (pass.order, pass.units);
         self.h.resize(ranks.len(), units);
         let state = order.state(step, pass.gates.is_some());
@@ -78,7 +78,7 @@ impl OnTiles<'_> {
     /// They must be rounded, and `panel` be one of the panels.
     #[inline(always)]
     unsafe fn sums(&self, tiles: Tiles, panel: usize, rows: (usize, usize), [of_x, of_h]: &mut [TileSums; 2]) {
-        let pass = self.member.pass;
+        let pass = self.share.pass;
         // SAFETY: `members` checked the packing; the caller's promise.
         unsafe {
             self.h.product(tiles, rows, pass.recurrent_kernel.panel_tiles(panel), of_h);
@@ -91,7 +91,7 @@ impl OnTiles<'_> {
     /// Asks for what the cell's update of some ranks reads and writes: a line here and there, which the cache would not guess.
     #[inline(always)]
     fn ask<S: Simd>(&self, simd: S, step: usize, panel: usize, ranks: Range<usize>, ahead: usize) {
-        let pass = self.member.pass;
+        let pass = self.share.pass;
         let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
         let first = panel * S::LANES;
         for rank in ranks {
@@ -101,7 +101,7 @@ impl OnTiles<'_> {
                 let z: Option<*const f32> = match &pass.z {
                     Z::Nowhere => None,
                     Z::Given(rows) => Some(rows.at(row)),
-                    Z::Whole(_) | Z::Ahead(..) => Some(self.member.z(step, rank, ahead)),
+                    Z::Whole(_) | Z::Ahead(..) => Some(self.share.z(step, rank, ahead)),
                 };
                 let gates = match (&pass.z, pass.gates) {
                     (Z::Nowhere | Z::Given(_), Some(gates)) => Some(gates.at(row * 4 * units).cast_const()),
@@ -135,7 +135,7 @@ impl OnTiles<'_> {
             let [of_x, of_h] = &mut *sums;
             for ((first, count, of_h), (_, _, of_x)) in of_h.parts(rows).zip(of_x.parts(rows)) {
                 let tile = Tile { step, panel, rank: ranks.start + row + first, ahead };
-                with_rows!(S, count, MR => self.member.update::<S, MR, false>(simd, tile, of_x, of_h));
+                with_rows!(S, count, MR => self.share.update::<S, MR, false>(simd, tile, of_x, of_h));
             }
         }
     }
@@ -153,7 +153,7 @@ impl OnTiles<'_> {
         sums: &mut [TileSums; 2],
         [all_x, all_h]: &mut [Scratch; 2],
     ) {
-        for (panels, backwards) in self.member.wide_tiles(step) {
+        for (panels, backwards) in self.share.wide_tiles(step) {
             for r in 0..panels.len() {
                 let r = if backwards { panels.len() - 1 - r } else { r };
                 // SAFETY: `round` rounded the rank; its sums are in the first row.
@@ -161,22 +161,22 @@ impl OnTiles<'_> {
                     self.sums(tiles, panels.start + r, (0, 1), sums);
                     let [of_x, of_h] = &*sums;
                     all_h.take_row::<S, PANEL_VECTORS>(simd, r, of_h.row(0).0);
-                    if matches!(self.member.pass.z, Z::Nowhere) {
+                    if matches!(self.share.pass.z, Z::Nowhere) {
                         all_x.take_row::<S, PANEL_VECTORS>(simd, r, of_x.row(0).0);
                     }
                 }
             }
             let tile = Tile { step, panel: panels.start, rank, ahead };
-            self.member.wide_update(simd, tile, panels.len(), all_x, all_h);
+            self.share.wide_update(simd, tile, panels.len(), all_x, all_h);
         }
     }
 
     /// Computes `x · W + b` of the member's ranks and panels for some steps.
     #[inline(always)]
     fn project<S: Simd>(&mut self, simd: S, tiles: Tiles, steps: Range<usize>, sums: &mut TileSums) {
-        let pass = self.member.pass;
+        let pass = self.share.pass;
         let Some(projection) = &pass.projection else { return };
-        let ranks = |step| self.member.member.among(pass.order.active(step));
+        let ranks = |step| self.share.member.among(pass.order.active(step));
         let rows: usize = steps.clone().map(|step| ranks(step).len()).sum();
         self.x.resize(rows, projection.kernel.depth());
         let mut row = 0;
@@ -187,7 +187,7 @@ impl OnTiles<'_> {
                 row += 1;
             }
         }
-        for item in self.member.member.items(0) {
+        for item in self.share.member.items(0) {
             let mut row = 0;
             for step in steps.clone() {
                 for rank in ranks(step) {
@@ -203,7 +203,7 @@ impl OnTiles<'_> {
                             );
                         }
                         let (sums, r) = sums.row(row % TILE_SIDE);
-                        let z = self.member.z(step, rank, steps.start);
+                        let z = self.share.z(step, rank, steps.start);
                         projection.put(simd, item.panel, pass.units, z, sums, r);
                     }
                     row += 1;
