@@ -10,10 +10,8 @@ from cases import Case
 from data import Array, Data, Weights
 from models import Model
 
+from peers import OURS, OURS_MIXED
 from peers.base import Library, NotThereError, Variant
-
-OUR_PEERS = ("lstm_rs", "lstm_rs-bf16")
-"""In float32, and with products in bfloat16."""
 
 
 def load(peer: str, threads: int = 0) -> Any:
@@ -21,10 +19,10 @@ def load(peer: str, threads: int = 0) -> Any:
 
     The environment variables of the peer are set already: they decide the backend.
     """
-    if peer in OUR_PEERS:
+    if peer in (OURS, OURS_MIXED):
         lstm_rs = importlib.import_module("lstm_rs")
         lstm_rs.set_num_threads(threads)
-        if peer == OUR_PEERS[1]:
+        if peer == OURS_MIXED:
             lstm_rs.keras.config.set_dtype_policy("mixed_bfloat16")
         return lstm_rs
     if threads and peer == "keras-tf":
@@ -36,7 +34,7 @@ def load(peer: str, threads: int = 0) -> Any:
 
 def open_library(peer: str, threads: int) -> Library:
     """lstm_rs, or Keras on one of its backends."""
-    libraries = {**dict.fromkeys(OUR_PEERS, LstmRs), "keras-tf": KerasTensorFlow, "keras-jax": KerasJax}
+    libraries = {OURS: LstmRs, OURS_MIXED: LstmRs, "keras-tf": KerasTensorFlow, "keras-jax": KerasJax}
     return libraries[peer](load(peer, threads))
 
 

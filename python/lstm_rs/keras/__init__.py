@@ -57,7 +57,7 @@ __all__ = [
 # What a program that only predicts does without, and the module that it is in or is: loaded when it is first asked for.
 _MODULES = ("callbacks", "config", "losses", "metrics", "mixed_precision", "optimizers", "preprocessing")
 _LATER = {
-    **dict(zip(_MODULES, _MODULES, strict=True)),
+    **{module: module for module in _MODULES},
     "Loss": "losses",
     "Metric": "metrics",
     "Optimizer": "optimizers",

@@ -63,8 +63,6 @@ class DTypePolicy(Described):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DTypePolicy) and self.name == other.name
 
-    __hash__ = None  # type: ignore[assignment]  # as in Keras
-
     def __repr__(self) -> str:
         return f'<DTypePolicy "{self.name}">'
 

@@ -51,7 +51,7 @@ impl Cell for Lstm {
     }
 
     fn tile_rows(&self, isa: Isa) -> usize {
-        if isa.tiles().is_some() { TILE_SIDE } else { FULL_TILE }
+        tile_rows(isa.tiles().is_some())
     }
 
     fn bias_shape(&self) -> Vec<usize> {
@@ -193,6 +193,11 @@ impl Cell for Lstm {
     }
 }
 
+/// Rows that share a read of weights.
+fn tile_rows(on_tiles: bool) -> usize {
+    if on_tiles { TILE_SIDE } else { FULL_TILE }
+}
+
 /// What a pass multiplies with at every step: so many rows, and vectors of so many columns.
 #[derive(Clone, Copy)]
 struct Weights {
@@ -206,11 +211,6 @@ struct Weights {
 impl Weights {
     fn new(isa: Isa, depth: usize, vectors: usize) -> Self {
         Weights { depth, vectors, lanes: isa.lanes(), on_tiles: isa.tiles().is_some() }
-    }
-
-    /// Rows that share a read of them.
-    fn tile_rows(&self) -> usize {
-        if self.on_tiles { TILE_SIDE } else { FULL_TILE }
     }
 
     fn bytes_each(&self) -> usize {
@@ -227,19 +227,20 @@ struct Split {
 impl Split {
     /// The runs of ranks: of whole tiles of bfloat16 where there are enough, which take as long for fewer ranks.
     fn ranks(&self, order: &Order, weights: Weights) -> Vec<Range<usize>> {
-        let tile_rows = weights.tile_rows();
+        let tile_rows = tile_rows(weights.on_tiles);
         let whole = weights.on_tiles && order.batch() >= self.runs * tile_rows;
         order.parts(self.runs, if whole { tile_rows } else { 1 })
     }
 
-    /// The split with the least estimated time, in cycles of a core, of a product with some weights. Where none wait for others and there are tiles enough, it has half as many runs again as
-    /// there are threads, so that all threads end together though some may be slower.
+    /// The split with the least estimated time, in cycles of a core, of a product with some weights. Where none wait for
+    /// others and there are tiles enough, it has half as many runs again as there are threads, so that all threads end
+    /// together though some may be slower.
     ///
     /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, or on
-    /// tiles those of 16 ranks in twice the time of one, where what follows counts beside it; and reads the share for every tile of them, whichever takes
-    /// longer; a share that does not stay in the second-level cache comes
-    /// from the third once a step in addition. Members that share ranks wait for each other, and each reads what the others
-    /// wrote in the step before: one line after another, or where there is much of it, ahead. Where members cannot help each
+    /// tiles those of 16 ranks in twice the time of one, where what follows counts beside it; and reads the share for every
+    /// tile of them, whichever takes longer; a share that does not stay in the second-level cache comes from the third once
+    /// a step in addition. Members that share ranks wait for each other, and each reads what the others wrote in the step
+    /// before: one line after another, or where there is much of it, ahead. Where members cannot help each
     /// other, all wait for the slowest. The figures are of the order that current cores have: only their proportions matter,
     /// and results do not depend on them.
     fn best(threads: usize, order: &Order, weights: Weights) -> Split {
@@ -255,7 +256,8 @@ impl Split {
             // A step of a stream counts every nanosecond.
             return Split { runs: 1, columns: 1 };
         }
-        let (Weights { depth, vectors, lanes, on_tiles }, tile_rows) = (weights, weights.tile_rows());
+        let Weights { depth, vectors, lanes, on_tiles } = weights;
+        let tile_rows = tile_rows(on_tiles);
         let (batch, tiles) = (order.batch(), order.batch().div_ceil(tile_rows));
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let is_helped = |ranks: usize, columns: usize| match columns {
