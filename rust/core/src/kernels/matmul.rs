@@ -83,11 +83,9 @@ impl TileKernel for OnTiles<'_> {
             let from = block * ROUNDED_DEPTH;
             for start in (0..product.rows).step_by(ROUNDED_ROWS) {
                 let rows = ROUNDED_ROWS.min(product.rows - start);
-                rounded.resize(rows, ROUNDED_DEPTH.min(depth - from));
-                for row in 0..rows {
-                    // SAFETY: `Matmul::run` checked `A`.
-                    unsafe { rounded.round(tiles, row, product.a.at(start + row).add(from)) };
-                }
+                let columns = (from, ROUNDED_DEPTH.min(depth - from));
+                // SAFETY: `Matmul::run` checked `A`.
+                unsafe { rounded.take(tiles, &product.a, start..start + rows, columns) };
                 for panel in 0..product.b.panels() {
                     let b = product.b.panel_tiles(panel).wrapping_add(from / TILE_DEPTH * PANEL_VECTORS * TILE_LEN);
                     with_vectors!(product.b.panel_vectors(panel), NV => for (first, count) in tile_blocks(rows) {

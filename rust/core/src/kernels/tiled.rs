@@ -1,9 +1,11 @@
 //! What products on tiles need beside packed weights: rows rounded to bfloat16, and a place for sums.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use super::AlignedBuffer;
 use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch};
+use super::rows::Rows;
 use crate::simd::{Bf16, MAX_LANES, TILE_DEPTH, TILE_SIDE, Tiles};
 
 /// Rows that are rounded at a time, where they are free to choose: they stay in the second-level cache while all panels are
@@ -57,6 +59,25 @@ impl RoundedRows {
         unsafe {
             let target = self.data.as_mut_ptr().byte_add(row * self.stride());
             tiles.round_row(source, self.columns, target.cast());
+        }
+    }
+
+    /// Makes room for adjacent ones of some rows, of columns `from .. from + columns`, and fills it.
+    ///
+    /// # Safety
+    /// It must be called while [`Tiles::dispatch`] runs a kernel; [`Rows::check`] must have passed for these rows and columns.
+    #[inline(always)]
+    pub(super) unsafe fn take(
+        &mut self,
+        tiles: Tiles,
+        source: &Rows<'_>,
+        rows: Range<usize>,
+        (from, columns): (usize, usize),
+    ) {
+        self.resize(rows.len(), columns);
+        for (row, of_source) in rows.enumerate() {
+            // SAFETY: there is room for so many rows; the caller's promise.
+            unsafe { self.round(tiles, row, source.at(of_source).add(from)) };
         }
     }
 

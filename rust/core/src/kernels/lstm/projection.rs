@@ -152,11 +152,8 @@ impl TileKernel for OnTiles<'_> {
         let mut sums = TileSums::new();
         for start in (0..rows).step_by(ROUNDED_ROWS) {
             let count = ROUNDED_ROWS.min(rows - start);
-            rounded.resize(count, projection.kernel.depth());
-            for row in 0..count {
-                // SAFETY: `run` checked the sizes; `start + row < rows`, and here and below.
-                unsafe { rounded.round(tiles, row, projection.x.at(start + row)) };
-            }
+            // SAFETY: `run` checked the sizes; `start + count <= rows`, here and below.
+            unsafe { rounded.take(tiles, &projection.x, start..start + count, (0, projection.kernel.depth())) };
             for panel in 0..units.div_ceil(S::LANES) {
                 for (first, count) in tile_blocks(count) {
                     // SAFETY: as above.

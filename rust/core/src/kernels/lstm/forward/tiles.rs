@@ -64,11 +64,10 @@ impl OnTiles<'_> {
             unsafe { self.h.round(tiles, row, pass.h.at((state + rank) * units)) };
         }
         if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
-            self.x.resize(ranks.len(), projection.kernel.depth());
-            for (row, rank) in ranks.enumerate() {
-                // SAFETY: `members` checked the projection for all rows.
-                unsafe { self.x.round(tiles, row, projection.x.at(order.step(step).start + rank)) };
-            }
+            let first = order.step(step).start;
+            let rows = first + ranks.start..first + ranks.end;
+            // SAFETY: `members` checked the projection for all rows.
+            unsafe { self.x.take(tiles, &projection.x, rows, (0, projection.kernel.depth())) };
         }
     }
 
