@@ -45,6 +45,8 @@ KERNELS = (
     "matmul::Matmul",
     "weight_gradient::Addend",
 )
+# And those that are compiled for one instruction set.
+OF_ONE_ISA = {"AVX-512": ("pairs::product",)}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class X86:
     jump = re.compile(r"^j[a-z]+$")
     register = re.compile(r"%([xyz]mm)(\d+)")
     stops = re.compile(r"^v?(div|sqrt|round|rndscale|rcp|rsqrt)")
-    multiply_add = re.compile(r"^v?(fn?madd|addp[sd]$)")
+    multiply_add = re.compile(r"^v?(fn?madd|dpbf16ps|addp[sd]$)")
     multiply = re.compile(r"^v?mulp[sd]$")
     compares = re.compile(
         r"^(cmp|test|bt|push|ucomis|comis|vucomis|vcomis|vptest|ptest|prefetch|nop|call|ktest|kortest)"
@@ -315,7 +317,7 @@ def tile_loops(lines: Iterable[str], architecture: str) -> list[Loop]:
                 continue
             sums = [instruction for instruction, found in kinds if "multiply-add" in found]
             # Without fused instructions only multiplications tell a tile from other sums.
-            fused = architecture != "x86_64" or any("madd" in instruction.name for instruction in sums)
+            fused = architecture != "x86_64" or any(re.search("madd|dpbf16", instruction.name) for instruction in sums)
             if not fused and counts["multiply"] < MULTIPLY_ADDS:
                 continue
             target = 0 if architecture == "aarch64" else -1
@@ -335,7 +337,7 @@ def complaints(loops: list[Loop], architecture: str) -> list[str]:
             rest = f"\n      and {len(loop.spills) - 12} more" if len(loop.spills) > 12 else ""
             found.append(f"{loop.isa} {loop.function} {loop.label}: memory traffic of spilled registers:{shown}{rest}")
     for isa, accumulators in EXPECTED[architecture].items():
-        for kernel in KERNELS:
+        for kernel in KERNELS + OF_ONE_ISA.get(isa, ()):
             largest = max((n.accumulators for n in loops if n.isa == isa and kernel in n.function), default=0)
             if largest < accumulators:
                 found.append(

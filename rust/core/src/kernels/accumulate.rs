@@ -9,8 +9,11 @@ use crate::simd::Simd;
 /// Vectors in a full panel: one for each gate of an LSTM.
 pub(crate) const PANEL_VECTORS: usize = 4;
 
-/// Rows of `b` between the one in use and the one asked for: some hundred cycles, more than the second-level cache takes.
-const PREFETCH: usize = 8;
+/// Rows of `b` between the one in use and the one asked for, where `b` has so many: some hundred cycles, more than the
+/// second-level cache takes; twice that where a panel has 128 KiB, with which the weights of a layer come from the third.
+const fn prefetched(depth: usize) -> usize {
+    if depth < 512 { 8 } else { 16 }
+}
 
 /// Floats in a cache line.
 pub(super) const LINE: usize = 16;
@@ -125,6 +128,7 @@ impl Left for LeftColumns {
 ///
 /// # Safety
 /// `a` must give readable addresses for `r < MR`, `d < from + depth`; `depth * NV * LANES` floats of `b` must be readable.
+/// What is `prefetched` rows behind is asked for.
 #[inline(always)]
 unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
@@ -132,13 +136,14 @@ unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     (from, depth): (usize, usize),
     a: impl Left,
     b: *const f32,
+    prefetched: usize,
 ) {
     for d in 0..depth {
         let row = b.wrapping_add(d * NV * S::LANES);
         // A single row reads as fast as the cache gives: asking first would only take the loads' place.
         if MR > 1 {
             for line in (0..NV * S::LANES).step_by(LINE) {
-                simd.prefetch(row.wrapping_add(PREFETCH * NV * S::LANES + line));
+                simd.prefetch(row.wrapping_add(prefetched * NV * S::LANES + line));
             }
         }
         // SAFETY: `d < depth`, `r < MR`, `v < NV`: inside what the caller promises.
@@ -235,7 +240,7 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
             let b = b.add(from * NV * S::LANES);
             // A single row does little beside reading `b`: an address of two registers would cost it an instruction each.
             let b = if MR == 1 { black_box(b) } else { b };
-            accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b);
+            accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b, prefetched(depth));
             if from == 0 {
                 sums.fill(simd, &tile);
             } else {

@@ -137,18 +137,23 @@ const ZERO_POWER: f32 = -88.0;
 /// For each `x`, `2^n` and `e^r - 1` with `e^x = 2^n · e^r`, `n` integral, `|r| <= ln 2 / 2`. `ZERO_POWER <= x <= 88`;
 /// `2^n` is 0 where it would be subnormal.
 ///
-/// All of them advance together: one alone is a chain of instructions that each wait for the one before.
+/// All of them advance together: one alone is a chain of instructions that each wait for the one before. Where `e^x` is added to
+/// or taken from 1, and `x <= 0`, the low part of `ln 2`, which is 2⁻³¹ of it times `n`, does not show: `is_small` leaves it out.
 #[inline(always)]
-fn exp_parts<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> ([S::V; N], [S::V; N]) {
+fn exp_parts<S: Simd, const N: usize>(simd: S, x: [S::V; N], is_small: [bool; N]) -> ([S::V; N], [S::V; N]) {
     // Loops, not closures: only what is inlined is compiled with the instruction set's features.
     let (mut power, mut r, mut p) = (x, x, [simd.splat(EXPM1[4]); N]);
     for power in &mut power {
         *power = simd.mul_add(*power, simd.splat(LOG2_E), simd.splat(ROUND));
     }
-    for (r, &power) in r.iter_mut().zip(&power) {
+    for ((r, &power), &is_small) in r.iter_mut().zip(&power).zip(&is_small) {
         let n = simd.sub(power, simd.splat(ROUND));
-        *r = simd.mul_add(n, simd.splat(-LN_2_HIGH), *r);
-        *r = simd.mul_add(n, simd.splat(-LN_2_LOW), *r);
+        if is_small {
+            *r = simd.mul_add(n, simd.splat(-std::f32::consts::LN_2), *r);
+        } else {
+            *r = simd.mul_add(n, simd.splat(-LN_2_HIGH), *r);
+            *r = simd.mul_add(n, simd.splat(-LN_2_LOW), *r);
+        }
     }
     for &coefficient in EXPM1[..4].iter().rev() {
         for (p, &r) in p.iter_mut().zip(&r) {
@@ -186,7 +191,7 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
 #[inline(always)]
 fn expm1_negative<S: Simd>(simd: S, x: S::V) -> S::V {
     // Below -30 the result is -1 to the last bit.
-    let ([power], [p]) = exp_parts(simd, [simd.max(simd.splat(-30.0), x)]);
+    let ([power], [p]) = exp_parts(simd, [simd.max(simd.splat(-30.0), x)], [true]);
     simd.mul_add(power, p, simd.sub(power, simd.splat(1.0)))
 }
 
@@ -210,7 +215,7 @@ fn sigmoids_and_tanhs<S: Simd, const N: usize>(simd: S, x: [S::V; N], is_tanh: [
             simd.min(simd.splat(-ZERO_POWER), simd.max(simd.splat(ZERO_POWER), simd.sub(zero, *x)))
         };
     }
-    let (power, mut y) = exp_parts(simd, exponents);
+    let (power, mut y) = exp_parts(simd, exponents, is_tanh);
     for (((y, &power), &x), &is_tanh) in y.iter_mut().zip(&power).zip(&x).zip(&is_tanh) {
         *y = if is_tanh {
             let t = simd.mul_add(power, *y, simd.sub(power, one));

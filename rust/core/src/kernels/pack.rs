@@ -11,7 +11,7 @@ use super::AlignedBuffer;
 use super::accumulate::{PANEL_VECTORS, load};
 use super::span;
 use crate::parallel;
-use crate::simd::{Bf16, Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
+use crate::simd::{Bf16, Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles, is_amd};
 
 /// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
 const SECOND_LEVEL: usize = 2 << 20;
@@ -134,6 +134,8 @@ pub struct PackedMatrix {
     lanes: usize,
     /// Vectors in a full panel.
     vectors: usize,
+    /// Vectors in all panels.
+    width: usize,
 }
 
 impl PackedMatrix {
@@ -187,6 +189,7 @@ impl PackedMatrix {
             None => depth * columns.div_ceil(lanes) * lanes,
         })?;
         (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
+        self.width = columns.div_ceil(lanes);
         self.tiles = isa.tiles();
         Ok(())
     }
@@ -255,14 +258,17 @@ impl PackedMatrix {
 
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
-        (self.columns.div_ceil(self.lanes) - panel * self.vectors).min(self.vectors)
+        (self.width - panel * self.vectors).min(self.vectors)
     }
 
     /// What to ask for of the panel that comes next while another of the `used` ones is read by so many tiles: nothing where
-    /// they stay in the second-level cache from one pass to the next, or where few tiles would have to ask for much.
+    /// they stay in the second-level cache from one pass to the next, or where few tiles would have to ask for much. AMD's
+    /// CPUs fetch fast enough by themselves.
     pub(super) fn coming(&self, next: Option<usize>, used: usize, tiles: usize) -> &[f32] {
         match next {
-            Some(next) if tiles >= 4 && used * size_of_val(self.panel(next)) > SECOND_LEVEL => self.panel(next),
+            Some(next) if tiles >= 4 && used * size_of_val(self.panel(next)) > SECOND_LEVEL && !is_amd() => {
+                self.panel(next)
+            }
             _ => &[],
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::AlignedBuffer;
 use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch};
 use super::rows::Rows;
-use crate::simd::{Bf16, MAX_LANES, TILE_DEPTH, TILE_SIDE, Tiles};
+use crate::simd::{Bf16, LeftTiles, MAX_LANES, TILE_DEPTH, TILE_SIDE, Tiles};
 
 /// Rows that are rounded at a time, where they are free to choose: they stay in the second-level cache while all panels are
 /// multiplied with them.
@@ -97,11 +97,9 @@ impl RoundedRows {
         debug_assert!((row + TILE_SIDE) * stride <= size_of_val(&*self.data));
         // SAFETY: `resize` made room for whole tiles of rows; the caller's promise.
         unsafe {
-            let a = self.data.as_ptr().byte_add(row * stride).cast();
-            if rows == 1 {
-                return tiles.row_product(depth, a, panel, sums.as_mut_ptr());
-            }
-            tiles.product(depth, (a, stride, TILE_DEPTH * size_of::<Bf16>()), panel, sums.as_mut_ptr());
+            let first = self.data.as_ptr().byte_add(row * stride).cast();
+            let a = LeftTiles { first, stride, step: TILE_DEPTH * size_of::<Bf16>() };
+            tiles.product(rows, depth, a, panel, sums.as_mut_ptr());
         }
     }
 }

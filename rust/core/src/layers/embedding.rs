@@ -59,12 +59,11 @@ pub(super) struct EmbeddingCache {
 }
 
 impl EmbeddingCache {
-    /// Looks every id up; false where so few repeat that a dictionary would not pay.
-    fn read(&mut self, ids: &[i32], vocabulary: usize) -> bool {
+    /// Looks every id up; false where there would be more than `most` words.
+    fn read(&mut self, ids: &[i32], vocabulary: usize, most: usize) -> bool {
         self.words.resize(vocabulary, u32::MAX);
         self.known.clear();
         self.dictionary.clear();
-        let most = ids.len() / 2;
         for &id in ids {
             let word = &mut self.words[id as usize];
             let known = self.known.get(*word as usize).is_some_and(|&known| known == id as u32);
@@ -121,7 +120,9 @@ impl Layer for Embedding {
         }
         let table = |id: usize| &call.weights[id * self.dimensions..][..self.dimensions];
         let output = &mut call.outputs[0];
-        if call.dictionary && cache.read(ids, self.vocabulary) {
+        // A dictionary pays where enough repeat; in training dz is summed by word.
+        let most = if call.training { ids.len() / 2 } else { ids.len() / 4 * 3 };
+        if call.dictionary && cache.read(ids, self.vocabulary, most) {
             output.set_dictionary(cache.known.len(), &cache.dictionary)?;
             for (&id, row) in cache.known.iter().zip(output.held_mut().chunks_exact_mut(self.dimensions)) {
                 row.copy_from_slice(table(id as usize));

@@ -10,7 +10,7 @@ use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::weight_gradient::WeightGradient;
 use crate::kernels::{Columns, Order, PANEL_VECTORS, Pass, Rows, is_dealt};
 use crate::parallel::Team;
-use crate::simd::{Bf16, Isa, TILE_SIDE};
+use crate::simd::{Bf16, Isa, TileSpeed, Tiles};
 
 /// i, f, g and o.
 const GATES: usize = 4;
@@ -51,7 +51,7 @@ impl Cell for Lstm {
     }
 
     fn tile_rows(&self, isa: Isa) -> usize {
-        tile_rows(isa.tiles().is_some())
+        tile_rows(isa.tiles().map(Tiles::speed))
     }
 
     fn bias_shape(&self) -> Vec<usize> {
@@ -193,28 +193,28 @@ impl Cell for Lstm {
     }
 }
 
-/// Rows that share a read of weights.
-fn tile_rows(on_tiles: bool) -> usize {
-    if on_tiles { TILE_SIDE } else { FULL_TILE }
-}
-
 /// What a pass multiplies with at every step: so many rows, and vectors of so many columns.
 #[derive(Clone, Copy)]
 struct Weights {
     depth: usize,
     vectors: usize,
     lanes: usize,
-    /// Whether they are of bfloat16.
-    on_tiles: bool,
+    /// Of products on tiles, if they are for those.
+    tiles: Option<TileSpeed>,
+}
+
+/// Rows that share a read of weights.
+fn tile_rows(tiles: Option<TileSpeed>) -> usize {
+    tiles.map_or(FULL_TILE, |speed| speed.rows.max(FULL_TILE))
 }
 
 impl Weights {
     fn new(isa: Isa, depth: usize, vectors: usize) -> Self {
-        Weights { depth, vectors, lanes: isa.lanes(), on_tiles: isa.tiles().is_some() }
+        Weights { depth, vectors, lanes: isa.lanes(), tiles: isa.tiles().map(Tiles::speed) }
     }
 
     fn bytes_each(&self) -> usize {
-        if self.on_tiles { size_of::<Bf16>() } else { size_of::<f32>() }
+        if self.tiles.is_some() { size_of::<Bf16>() } else { size_of::<f32>() }
     }
 }
 
@@ -225,20 +225,19 @@ struct Split {
 }
 
 impl Split {
-    /// The runs of ranks: of whole tiles of bfloat16 where there are enough, which take as long for fewer ranks.
+    /// The runs of ranks: where there are enough, of so many as a product takes as long for as for fewer.
     fn ranks(&self, order: &Order, weights: Weights) -> Vec<Range<usize>> {
-        let tile_rows = tile_rows(weights.on_tiles);
-        let whole = weights.on_tiles && order.batch() >= self.runs * tile_rows;
-        order.parts(self.runs, if whole { tile_rows } else { 1 })
+        let whole = weights.tiles.map_or(1, |speed| speed.rows);
+        order.parts(self.runs, if order.batch() >= self.runs * whole { whole } else { 1 })
     }
 
     /// The split with the least estimated time, in cycles of a core, of a product with some weights. Where none wait for
     /// others and there are tiles enough, it has half as many runs again as there are threads, so that all threads end
     /// together though some may be slower.
     ///
-    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, or on
-    /// tiles those of 16 ranks in twice the time of one, where what follows counts beside it; and reads the share for every
-    /// tile of them, whichever takes longer; a share that does not stay in the second-level cache comes from the third once
+    /// A step of a member multiplies its share of the weights with its ranks, two multiply-adds of vectors a cycle, or as
+    /// many times more as tiles do, where what follows counts beside it; and reads the share for every tile of them,
+    /// whichever takes longer; a share that does not stay in the second-level cache comes from the third once
     /// a step in addition. Members that share ranks wait for each other, and each reads what the others wrote in the step
     /// before: one line after another, or where there is much of it, ahead. Where members cannot help each
     /// other, all wait for the slowest. The figures are of the order that current cores have: only their proportions matter,
@@ -256,21 +255,22 @@ impl Split {
             // A step of a stream counts every nanosecond.
             return Split { runs: 1, columns: 1 };
         }
-        let Weights { depth, vectors, lanes, on_tiles } = weights;
-        let tile_rows = tile_rows(on_tiles);
+        let Weights { depth, vectors, lanes, tiles: speed } = weights;
+        let TileSpeed { rows: whole, factor } = speed.unwrap_or(TileSpeed { rows: 1, factor: 1 });
+        let tile_rows = tile_rows(speed);
         let (batch, tiles) = (order.batch(), order.batch().div_ceil(tile_rows));
         let panels = vectors.div_ceil(PANEL_VECTORS);
         let is_helped = |ranks: usize, columns: usize| match columns {
             1 => ranks == threads && tiles > threads,
-            _ => ranks == 1 && !on_tiles && is_dealt(batch, columns, depth),
+            _ => ranks == 1 && speed.is_none() && is_dealt(batch, columns, depth),
         };
         let cost = |ranks: usize, columns: usize| {
             let vectors = vectors.min(panels.div_ceil(columns) * PANEL_VECTORS);
             let bytes = weights.bytes_each() * lanes * vectors * depth;
             let rows = batch.div_ceil(ranks);
-            let multiply = vectors * depth * (if on_tiles { 2 * rows.div_ceil(tile_rows) } else { rows }) / 2;
+            let multiply = vectors * depth * rows.next_multiple_of(whole) / (2 * factor);
             let read = rows.div_ceil(tile_rows) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
-            let cells = if on_tiles { ON_TILES_CYCLES_A_VECTOR * vectors * rows } else { 0 };
+            let cells = if speed.is_some() { ON_TILES_CYCLES_A_VECTOR * vectors * rows } else { 0 };
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
             let theirs = 4 * depth * rows * (columns - 1) / columns;
             let exchange = theirs.min(OTHER_CORES_LATENCY + theirs / OTHER_CORES_BYTES_A_CYCLE);
@@ -300,26 +300,31 @@ mod tests {
     fn split_for(threads: usize, batch: usize, depth: usize, vectors: usize) -> (usize, usize) {
         let mut order = Order::default();
         order.set(batch, 50, None, Direction::Forwards);
-        let weights = Weights { depth, vectors, lanes: 16, on_tiles: false };
+        let weights = Weights { depth, vectors, lanes: 16, tiles: None };
         let Split { runs, columns } = Split::best(threads, &order, weights);
         (runs, columns)
     }
 
     #[test]
     fn on_tiles_runs_are_of_whole_tiles() {
-        let runs = |threads: usize, batch: usize, units: usize| {
+        let of_tiles = TileSpeed { rows: 16, factor: 8 };
+        let of_pairs = TileSpeed { rows: 1, factor: 2 };
+        let runs = |speed: TileSpeed, threads: usize, batch: usize, units: usize| {
             let mut order = Order::default();
             order.set(batch, 50, None, Direction::Forwards);
-            let weights = Weights { depth: units, vectors: units / 4, lanes: 16, on_tiles: true };
+            let weights = Weights { depth: units, vectors: units / 4, lanes: 16, tiles: Some(speed) };
             let split = Split::best(threads, &order, weights);
             let ranks = split.ranks(&order, weights);
             (split.columns, ranks.iter().map(Range::len).collect::<Vec<_>>())
         };
-        assert_eq!(runs(2, 32, 128), (1, vec![16, 16]));
-        assert_eq!(runs(2, 128, 256), (1, vec![48, 48, 32]));
+        assert_eq!(runs(of_tiles, 2, 32, 128), (1, vec![16, 16]));
+        assert_eq!(runs(of_tiles, 2, 128, 256), (1, vec![48, 48, 32]));
+        assert_eq!(runs(of_pairs, 2, 32, 128), (1, vec![11, 11, 10]));
         // What one tile of ranks multiplies is cut by columns.
-        assert_eq!(runs(2, 1, 512), (2, vec![1]));
-        assert_eq!(runs(2, 64, 1024), (2, vec![64]));
+        for speed in [of_tiles, of_pairs] {
+            assert_eq!(runs(speed, 2, 1, 512), (2, vec![1]));
+            assert_eq!(runs(speed, 2, 64, 1024), (2, vec![64]));
+        }
     }
 
     /// On two threads.

@@ -10,7 +10,10 @@ mod scalar;
 pub use scalar::Scalar;
 
 mod tiles;
-pub use tiles::{Bf16, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
+pub use tiles::{Bf16, LeftTiles, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, TileSpeed, Tiles};
+
+mod vendor;
+pub(crate) use vendor::is_amd;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -216,7 +219,7 @@ impl Isa {
         }
     }
 
-    /// The same, with products of matrices in bfloat16 where the CPU has tiles for them, and vectors as wide as those: what is
+    /// The same, with products of matrices in bfloat16 where the CPU multiplies tiles of them, and vectors as wide as those: what is
     /// multiplied is rounded to 8 bits, sums are float32. Elsewhere the same in everything.
     pub fn with_tiles(self) -> Isa {
         Isa { tiles: if self.lanes() == TILE_SIDE { Tiles::detect() } else { None }, ..self }

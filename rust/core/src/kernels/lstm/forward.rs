@@ -493,29 +493,27 @@ impl ForwardMember<'_> {
         unsafe {
             let c_before = pass.c.at((order.state(step, training) + rank) * units + first);
             let c_after = pass.c.at(after);
-            // Before the loop that stores, which would have the compiler look them up anew for each row.
-            let mut z = [std::ptr::null(); MR];
+            // What is added to the sums, from gate to gate `z_stride` apart: x · W + b, or b where x · W is a sum, too. Before the
+            // loop that stores, which would have the compiler look it up anew for each row.
+            let mut z: [*const f32; MR] = [std::ptr::null(); MR];
             for (r, z) in z.iter_mut().enumerate() {
                 let (rank_of_r, panel) = tile.place::<WIDE>(r);
-                match &pass.z {
-                    Z::Nowhere => {}
-                    Z::Given(rows) => *z = rows.at(row + rank_of_r - rank).add(panel * S::LANES),
-                    Z::Whole(_) | Z::Ahead(..) => *z = self.z(step, rank_of_r, ahead).add(panel * S::LANES),
-                }
-            }
-            for (r, c) in c.iter_mut().enumerate() {
-                let (panel, count) = (tile.place::<WIDE>(r).1, count(r));
-                let mut sums = match (&pass.z, &pass.projection) {
-                    (Z::Nowhere, Some(projection)) => [
-                        projection.z(simd, panel, r, 0, of_x),
-                        projection.z(simd, panel, r, 1, of_x),
-                        projection.z(simd, panel, r, 2, of_x),
-                        projection.z(simd, panel, r, 3, of_x),
-                    ],
+                *z = match (&pass.z, &pass.projection) {
+                    (Z::Nowhere, Some(projection)) => projection.bias_of(panel),
                     (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
-                    _ => gates_of(simd, z[r], units, count),
+                    (Z::Given(rows), _) => rows.at(row + rank_of_r - rank).add(panel * S::LANES),
+                    (Z::Whole(_) | Z::Ahead(..), _) => self.z(step, rank_of_r, ahead).add(panel * S::LANES),
                 };
+            }
+            let is_summed = matches!(pass.z, Z::Nowhere);
+            let z_stride = if is_summed { S::LANES } else { units };
+            for (r, c) in c.iter_mut().enumerate() {
+                let count = count(r);
+                let mut sums = gates_of(simd, z[r], z_stride, count);
                 for (gate, sum) in sums.iter_mut().enumerate() {
+                    if is_summed {
+                        *sum = simd.add(*sum, of_x.vector::<S, PANEL_VECTORS>(simd, r, gate));
+                    }
                     *sum = simd.add(*sum, of_h.vector::<S, PANEL_VECTORS>(simd, r, gate));
                 }
                 let [i, f, g, o] = if standard {

@@ -49,17 +49,10 @@ impl Projection<'_> {
         }
     }
 
-    /// `x · W + b` of a gate, for row `r` of the sums.
-    ///
-    /// # Safety
-    /// [`Projection::sum`] must have filled the sums with this panel and more than `r` rows.
+    /// `b` of a panel: a vector for each gate.
     #[inline(always)]
-    pub(super) unsafe fn z<S: Simd>(&self, simd: S, panel: usize, r: usize, gate: usize, sums: &Scratch) -> S::V {
-        // SAFETY: the caller's promise; `check` saw that the bias is packed by gates.
-        unsafe {
-            let bias = simd.load(self.bias.panel(panel).as_ptr().add(gate * S::LANES));
-            simd.add(sums.vector::<S, PANEL_VECTORS>(simd, r, gate), bias)
-        }
+    pub(super) fn bias_of(&self, panel: usize) -> *const f32 {
+        self.bias.panel(panel).as_ptr()
     }
 
     /// Writes `x · W + b` of a panel to rows of `4 units`.
@@ -88,7 +81,7 @@ impl Projection<'_> {
     /// Writes `x · W + b` of a panel, for row `r` of the sums, to a row of `4 units`.
     ///
     /// # Safety
-    /// As for [`Projection::z`]; the row must be writable.
+    /// [`Projection::sum`] must have filled the sums with this panel and more than `r` rows; the row must be writable.
     #[inline(always)]
     pub(super) unsafe fn put<S: Simd>(
         &self,
@@ -101,9 +94,14 @@ impl Projection<'_> {
     ) {
         let first = panel * S::LANES;
         let count = S::LANES.min(units - first);
+        let bias = self.bias_of(panel);
         for gate in 0..PANEL_VECTORS {
-            // SAFETY: `first + count <= units`; the caller's promise.
-            unsafe { store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count) };
+            // SAFETY: `check` saw that the bias is packed by gates; `first + count <= units`; the caller's promise.
+            unsafe {
+                let sum = sums.vector::<S, PANEL_VECTORS>(simd, r, gate);
+                let z = simd.add(sum, simd.load(bias.add(gate * S::LANES)));
+                store(simd, z, target.add(gate * units + first), count);
+            }
         }
     }
 }

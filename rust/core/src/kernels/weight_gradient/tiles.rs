@@ -9,7 +9,7 @@ use crate::kernels::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, load, store, with
 use crate::kernels::shared::Shared;
 use crate::kernels::state::with_vectors;
 use crate::kernels::tiled::TileSums;
-use crate::simd::{Bf16, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
+use crate::simd::{Bf16, LeftTiles, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles};
 
 /// The most tiles that a block of rows is deep.
 const DEPTH: usize = DEPTH_BLOCK / TILE_DEPTH;
@@ -168,7 +168,8 @@ impl Addend<'_> {
                 // SAFETY: both operands are rounded; this part alone writes these rows and columns of the gradient, one block after
                 // another.
                 unsafe {
-                    tiles.product(depth, (next, TILE_DEPTH * size_of::<Bf16>(), BYTES), dz, sums.as_mut_ptr());
+                    let a = LeftTiles { first: next, stride: TILE_DEPTH * size_of::<Bf16>(), step: BYTES };
+                    tiles.product(rows, depth, a, dz, sums.as_mut_ptr());
                     next = next.add(depth * TILE_LEN);
                     for (first, count, sums) in sums.parts(rows) {
                         let target = share.gradient.at((row + first) * stride + column);
