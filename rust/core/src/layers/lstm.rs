@@ -10,7 +10,7 @@ use crate::kernels::pack::{PackedMatrix, Source};
 use crate::kernels::weight_gradient::WeightGradient;
 use crate::kernels::{Columns, Order, PANEL_VECTORS, Pass, Rows, is_dealt};
 use crate::parallel::Team;
-use crate::simd::{Bf16, Isa, TileSpeed, Tiles};
+use crate::simd::{Bf16, Isa, TileSpeed, Tiles, is_amd};
 
 /// i, f, g and o.
 const GATES: usize = 4;
@@ -122,8 +122,10 @@ impl Cell for Lstm {
             let values = inputs(given.x, x, x_dropout);
             let projection = self.projection(Rows::picked(values, features, order.inputs()));
             let bytes = GATES * weights.bytes_each() * units * (features + units) / split.columns;
-            let fused = order.steps() < 2
-                || bytes <= CACHED_WEIGHTS && (features <= lanes || order.batch().div_ceil(split.runs) >= FULL_TILE);
+            // AMD's third-level cache gives weights as fast as a few tiles take them.
+            let near = bytes <= CACHED_WEIGHTS || is_amd();
+            let fused =
+                order.steps() < 2 || near && (features <= lanes || order.batch().div_ceil(split.runs) >= FULL_TILE);
             if fused { Input::Fused(projection) } else { Input::Ahead(projection, z) }
         } else {
             Input::Given(Rows::picked(z, GATES * units, words))
