@@ -40,7 +40,10 @@ def isa() -> str:
     """The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`."""
 
 def has_bfloat16() -> bool:
-    """Whether `mixed_bfloat16` has an effect: on CPUs with AMX, where `isa()` is `avx512` and the system allows it."""
+    """Whether `mixed_bfloat16` has an effect: where `isa()` is `avx512`, on CPUs with AMX, if the system allows it, and AMD's.
+
+    AMD's CPUs have what it takes from Zen 4 on.
+    """
 
 def available_isas() -> list[str]:
     """The instruction sets this machine can run, best first."""

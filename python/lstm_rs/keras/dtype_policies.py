@@ -19,10 +19,10 @@ class DTypePolicy(Described):
 
     With `float32` everything. With `mixed_bfloat16` weights, states, sums and outputs are float32, too, but what
     recurrent layers, `Dense` and `Conv1D` multiply by weights, and gradients by what was multiplied, is rounded to
-    bfloat16, which has float32's range and 8 bits of its 24. CPUs with AMX (Intel's Xeons since 2023) multiply
-    that many times faster, AMD's from Zen 4 on twice as fast: the LSTM
-    layers of 128 units and more train and predict in a fraction of the time. On CPUs without AMX, of which
-    `lstm_rs.has_bfloat16()` tells, and in the steps of `GRU` and `SimpleRNN`, everything is float32.
+    bfloat16, which has float32's range and 8 bits of its 24. CPUs with AMX (Intel's Xeons since 2023) multiply that
+    many times as fast, AMD's from Zen 4 on twice as fast: LSTM layers of 128 units and more train and predict in a
+    fraction of the time. On other CPUs, of which `lstm_rs.has_bfloat16()` tells, and in the steps of `GRU` and
+    `SimpleRNN`, everything is float32.
 
     Keras hands on bfloat16 from layer to layer; here arrays and symbolic tensors are float32 with either policy.
 

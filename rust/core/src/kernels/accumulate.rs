@@ -10,7 +10,7 @@ use crate::simd::Simd;
 pub(crate) const PANEL_VECTORS: usize = 4;
 
 /// Rows of `b` between the one in use and the one asked for, where `b` has so many: some hundred cycles, more than the
-/// second-level cache takes; twice that where a panel has 128 KiB, with which the weights of a layer come from the third.
+/// second-level cache takes; twice that where weights are so deep that they come from the third.
 const fn prefetched(depth: usize) -> usize {
     if depth < 512 { 8 } else { 16 }
 }

@@ -137,18 +137,19 @@ const ZERO_POWER: f32 = -88.0;
 /// For each `x`, `2^n` and `e^r - 1` with `e^x = 2^n · e^r`, `n` integral, `|r| <= ln 2 / 2`. `ZERO_POWER <= x <= 88`;
 /// `2^n` is 0 where it would be subnormal.
 ///
-/// All of them advance together: one alone is a chain of instructions that each wait for the one before. Where `e^x` is added to
-/// or taken from 1, and `x <= 0`, the low part of `ln 2`, which is 2⁻³¹ of it times `n`, does not show: `is_small` leaves it out.
+/// All of them advance together: one alone is a chain of instructions that each wait for the one before. `ln 2` as a float is
+/// wrong by 2⁻²⁸ of it, times `n`. Beside 1 that does not show in `e^x` where `x <= 0`, which `is_beside_one` says: the larger `n`,
+/// the less `e^x` counts.
 #[inline(always)]
-fn exp_parts<S: Simd, const N: usize>(simd: S, x: [S::V; N], is_small: [bool; N]) -> ([S::V; N], [S::V; N]) {
+fn exp_parts<S: Simd, const N: usize>(simd: S, x: [S::V; N], is_beside_one: [bool; N]) -> ([S::V; N], [S::V; N]) {
     // Loops, not closures: only what is inlined is compiled with the instruction set's features.
     let (mut power, mut r, mut p) = (x, x, [simd.splat(EXPM1[4]); N]);
     for power in &mut power {
         *power = simd.mul_add(*power, simd.splat(LOG2_E), simd.splat(ROUND));
     }
-    for ((r, &power), &is_small) in r.iter_mut().zip(&power).zip(&is_small) {
+    for ((r, &power), &is_beside_one) in r.iter_mut().zip(&power).zip(&is_beside_one) {
         let n = simd.sub(power, simd.splat(ROUND));
-        if is_small {
+        if is_beside_one {
             *r = simd.mul_add(n, simd.splat(-std::f32::consts::LN_2), *r);
         } else {
             *r = simd.mul_add(n, simd.splat(-LN_2_HIGH), *r);

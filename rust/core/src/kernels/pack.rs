@@ -135,7 +135,7 @@ pub struct PackedMatrix {
     /// Vectors in a full panel.
     vectors: usize,
     /// Vectors in all panels.
-    width: usize,
+    all_vectors: usize,
 }
 
 impl PackedMatrix {
@@ -189,7 +189,7 @@ impl PackedMatrix {
             None => depth * columns.div_ceil(lanes) * lanes,
         })?;
         (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
-        self.width = columns.div_ceil(lanes);
+        self.all_vectors = columns.div_ceil(lanes);
         self.tiles = isa.tiles();
         Ok(())
     }
@@ -258,7 +258,7 @@ impl PackedMatrix {
 
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
-        (self.width - panel * self.vectors).min(self.vectors)
+        (self.all_vectors - panel * self.vectors).min(self.vectors)
     }
 
     /// What to ask for of the panel that comes next while another of the `used` ones is read by so many tiles: nothing where

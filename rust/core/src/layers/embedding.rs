@@ -80,6 +80,12 @@ impl EmbeddingCache {
     }
 }
 
+/// The most words that so many ids may have for a dictionary to pay: in training more is done for each, as `dz` is summed by
+/// word.
+fn most_words(ids: usize, training: bool) -> usize {
+    if training { ids / 2 } else { ids * 3 / 4 }
+}
+
 impl Layer for Embedding {
     type Cache = EmbeddingCache;
 
@@ -120,9 +126,7 @@ impl Layer for Embedding {
         }
         let table = |id: usize| &call.weights[id * self.dimensions..][..self.dimensions];
         let output = &mut call.outputs[0];
-        // A dictionary pays where enough repeat; in training dz is summed by word.
-        let most = if call.training { ids.len() / 2 } else { ids.len() / 4 * 3 };
-        if call.dictionary && cache.read(ids, self.vocabulary, most) {
+        if call.dictionary && cache.read(ids, self.vocabulary, most_words(ids.len(), call.training)) {
             output.set_dictionary(cache.known.len(), &cache.dictionary)?;
             for (&id, row) in cache.known.iter().zip(output.held_mut().chunks_exact_mut(self.dimensions)) {
                 row.copy_from_slice(table(id as usize));
@@ -155,5 +159,20 @@ impl Layer for Embedding {
             let ids = call.input(0).ids();
             ids.iter().zip(rows).for_each(|(&id, dy)| add(id as usize, dy));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_has_as_many_words_as_pay() {
+        let mut cache = EmbeddingCache::default();
+        let ids = [7, 2, 7, 9, 2, 4, 4, 7];
+        assert!(cache.read(&ids, 10, 4));
+        assert_eq!((&*cache.known, &*cache.dictionary), (&[7, 2, 9, 4][..], &[0, 1, 0, 2, 1, 3, 3, 0][..]));
+        assert!(!cache.read(&ids, 10, 3));
+        assert_eq!([most_words(8, true), most_words(8, false), most_words(2, false)], [4, 6, 1]);
     }
 }

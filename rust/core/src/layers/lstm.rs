@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn on_tiles_runs_are_of_whole_tiles() {
+    fn on_tiles_runs_are_of_as_many_ranks_as_take_as_long_as_fewer() {
         let of_tiles = TileSpeed { rows: 16, factor: 8 };
         let of_pairs = TileSpeed { rows: 1, factor: 2 };
         let runs = |speed: TileSpeed, threads: usize, batch: usize, units: usize| {

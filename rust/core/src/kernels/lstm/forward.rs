@@ -20,7 +20,7 @@ use crate::simd::{Isa, Kernel, Simd};
 
 /// Where `x_t · W + b` comes from.
 pub enum Input<'a> {
-    /// Computed with `h_{t-1} · U`, in one sum: where `W` and `U` stay in the second-level cache.
+    /// Computed with `h_{t-1} · U`: where `W` and `U` are near enough to be read at every step.
     Fused(Projection<'a>),
     /// Computed for some steps at a time, where many rows share a read of `W`. The floats hold `4 units` for each row of
     /// so many steps as there is room for; in training the gates' place is used and none are needed.
@@ -140,7 +140,7 @@ impl<'a> Forward<'a> {
             projection.check(isa, order.rows(), units);
             assert_eq!(projection.kernel.tiles(), self.recurrent_kernel.tiles());
         }
-        // On tiles an item takes an eighth of the time, and is of 16 ranks.
+        // On tiles an item takes a half or an eighth of the time, and is of all ranks.
         let depth = self.recurrent_kernel.tiles().is_none().then_some(units);
         let members = Members::new(ranks, order.batch(), columns, units.div_ceil(isa.lanes()), depth);
         ForwardMembers {

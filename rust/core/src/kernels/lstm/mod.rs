@@ -49,19 +49,19 @@ fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
     assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, padded));
 }
 
-/// The gates of `count` units, from that of the first one's i on in a row of `4 units`.
+/// The gates of `count` units, from that of the first one's i on, `stride` floats from gate to gate.
 ///
 /// # Safety
-/// The row must be readable, and hold so many units from there on.
+/// So many must be readable at each gate.
 #[inline(always)]
-unsafe fn gates_of<S: Simd>(simd: S, first: *const f32, units: usize, count: usize) -> [S::V; PANEL_VECTORS] {
+unsafe fn gates_of<S: Simd>(simd: S, first: *const f32, stride: usize, count: usize) -> [S::V; PANEL_VECTORS] {
     // SAFETY: the caller's promise.
     unsafe {
         [
             load(simd, first, count),
-            load(simd, first.add(units), count),
-            load(simd, first.add(2 * units), count),
-            load(simd, first.add(3 * units), count),
+            load(simd, first.add(stride), count),
+            load(simd, first.add(2 * stride), count),
+            load(simd, first.add(3 * stride), count),
         ]
     }
 }

@@ -5,9 +5,15 @@
 //! but from Zen 4 on an instruction that multiplies and adds pairs of bfloat16 in the time of a multiply-add; it goes over tiles that are
 //! laid out in the same way, row by row.
 
-#[cfg_attr(target_arch = "x86_64", path = "x86/mod.rs")]
-#[cfg_attr(not(target_arch = "x86_64"), path = "nowhere.rs")]
-mod platform;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "x86_64")]
+use x86 as platform;
+
+#[cfg(not(target_arch = "x86_64"))]
+mod nowhere;
+#[cfg(not(target_arch = "x86_64"))]
+use nowhere as platform;
 
 use super::Simd;
 

@@ -11,6 +11,7 @@ use crate::simd::tiles::{Bf16, LeftTiles, TILE_DEPTH, TILE_LEN, TILE_SIDE};
 pub struct Token(());
 
 impl Token {
+    /// Where the CPU has it, which then has AVX-512, too.
     pub(super) fn detect() -> Option<Token> {
         (has_instructions() && may_use()).then_some(Token(()))
     }

@@ -18,20 +18,26 @@ pub enum Token {
     #[cfg(target_os = "linux")]
     Amx(amx::Token),
     /// Vectors.
-    Pairs(pairs::Token),
+    Pairs,
 }
 
 impl Token {
-    fn detect() -> Option<Token> {
+    /// All that this CPU has.
+    fn available() -> Vec<Token> {
         // What rounds, whatever multiplies.
         if !(Avx512::is_available() && is_x86_feature_detected!("avx512bf16")) {
-            return None;
+            return Vec::new();
         }
         #[cfg(target_os = "linux")]
         if let Some(token) = amx::Token::detect() {
-            return Some(Token::Amx(token));
+            return vec![Token::Amx(token), Token::Pairs];
         }
-        pairs::Token::detect().map(Token::Pairs)
+        vec![Token::Pairs]
+    }
+
+    /// What is fastest, if it is faster than products of floats.
+    fn detect() -> Option<Token> {
+        Token::available().into_iter().find(|&token| token != Token::Pairs || pairs::are_fast())
     }
 }
 
@@ -47,7 +53,7 @@ impl Tiles {
         match self.0 {
             #[cfg(target_os = "linux")]
             Token::Amx(_) => TileSpeed { rows: TILE_SIDE, factor: 8 },
-            Token::Pairs(_) => TileSpeed { rows: 1, factor: 2 },
+            Token::Pairs => TileSpeed { rows: 1, factor: 2 },
         }
     }
 
@@ -59,7 +65,7 @@ impl Tiles {
         #[cfg(target_os = "linux")]
         let _configured = match self.0 {
             Token::Amx(token) => Some(amx::Configured::new(token)),
-            Token::Pairs(_) => None,
+            Token::Pairs => None,
         };
         // SAFETY: `detect` saw that the CPU has the instructions; AMX' tiles have their shapes.
         unsafe { self.dispatch_configured(kernel) }
@@ -91,7 +97,7 @@ impl Tiles {
                 Token::Amx(_) if rows == 1 => amx::row_product(depth, a, b, sums),
                 #[cfg(target_os = "linux")]
                 Token::Amx(_) => amx::product(depth, a, b, sums),
-                Token::Pairs(_) => pairs::product(rows, depth, a, b, sums),
+                Token::Pairs => pairs::product(rows, depth, a, b, sums),
             }
         }
     }
@@ -101,3 +107,79 @@ impl Tiles {
 const VECTORS: usize = 4;
 
 const _: () = assert!(TILE_LEN * size_of::<Bf16>() == 1024);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Simd, TILE_DEPTH};
+
+    struct Product<'a> {
+        rows: usize,
+        depth: usize,
+        a: LeftTiles,
+        b: &'a [Bf16],
+        sums: &'a mut [f32; TILE_SIDE * VECTORS * TILE_SIDE],
+    }
+
+    impl TileKernel for Product<'_> {
+        type Output = ();
+
+        fn run<S: Simd>(self, _: S, tiles: Tiles) {
+            // SAFETY: `product` below made operands of these sizes.
+            unsafe { tiles.product(self.rows, self.depth, self.a, self.b.as_ptr(), self.sums.as_mut_ptr()) };
+        }
+    }
+
+    /// Bfloat16 of all signs, between 1/4 and 1.
+    fn bfloats(len: usize, seed: u32) -> Vec<Bf16> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 16
+        };
+        (0..len).map(|_| (0x3e80 + next() % 0x100 + (next() % 2 << 15)) as Bf16).collect()
+    }
+
+    fn wide(x: Bf16) -> f64 {
+        f64::from(f32::from_bits(u32::from(x) << 16))
+    }
+
+    /// Each way to multiply that this CPU has, used or not.
+    #[test]
+    fn sums_are_those_of_the_products_however_many_rows_there_are() {
+        for token in Token::available() {
+            for depth in 0..=3 {
+                // Rows beside each other, of an odd number of tiles; and tiles beside each other.
+                for (stride, step) in [((depth | 1) * TILE_DEPTH, TILE_DEPTH), (TILE_DEPTH, TILE_LEN)] {
+                    let a = bfloats(TILE_SIDE * stride + depth * step, 1);
+                    let b = bfloats(depth * VECTORS * TILE_LEN, 2);
+                    let left = LeftTiles {
+                        first: a.as_ptr(),
+                        stride: stride * size_of::<Bf16>(),
+                        step: step * size_of::<Bf16>(),
+                    };
+                    let product = |rows: usize| {
+                        let mut sums = [f32::NAN; TILE_SIDE * VECTORS * TILE_SIDE];
+                        Tiles(token).dispatch(Product { rows, depth, a: left, b: &b, sums: &mut sums });
+                        sums
+                    };
+                    let all = product(TILE_SIDE);
+                    for (i, &sum) in all.iter().enumerate() {
+                        let (row, v, n) = (i / (VECTORS * TILE_SIDE), i / TILE_SIDE % VECTORS, i % TILE_SIDE);
+                        let term = |k: usize| {
+                            let (d, k) = (k / TILE_DEPTH, k % TILE_DEPTH);
+                            let tile = (d * VECTORS + v) * TILE_LEN;
+                            wide(a[row * stride + d * step + k]) * wide(b[tile + k / 2 * TILE_DEPTH + 2 * n + k % 2])
+                        };
+                        let expected: f64 = (0..depth * TILE_DEPTH).map(term).sum();
+                        assert!((f64::from(sum) - expected).abs() < 1e-5, "{token:?} {depth} {i}: {sum}, {expected}");
+                    }
+                    for rows in 1..=TILE_SIDE {
+                        let len = rows * VECTORS * TILE_SIDE;
+                        assert_eq!(product(rows)[..len], all[..len], "{token:?} {depth} {rows}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -10,19 +10,13 @@ use crate::simd::tiles::{Bf16, LeftTiles, TILE_DEPTH, TILE_LEN, TILE_SIDE};
 /// Rows whose sums fill the registers: 6 x 4 sums, 4 vectors of `b` and a broadcast.
 const ROWS: usize = 6;
 
-/// Rows of a tile between the one in use and the one asked for, as the products of floats ask.
+/// Rows of a tile between the one in use and the one asked for.
 const PREFETCH: usize = 8;
 
-/// The token of a CPU that is faster with pairs of bfloat16 than with floats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token(());
-
-impl Token {
-    /// AMD's, of those that have the instruction: they take as long for it as for a multiply-add of floats. Intel's take more than
-    /// twice as long, and most of those that have it have AMX.
-    pub(super) fn detect() -> Option<Token> {
-        is_amd().then_some(Token(()))
-    }
+/// Whether they are faster than products of floats, where the CPU has the instruction: AMD's take as long for it as for a
+/// multiply-add of floats, Intel's more than twice as long.
+pub(super) fn are_fast() -> bool {
+    is_amd()
 }
 
 /// [`Tiles::product`](crate::simd::Tiles::product). Each sum is a chain of pairs in order.
@@ -75,16 +69,19 @@ unsafe fn block<const MR: usize>(depth: usize, a: LeftTiles, b: *const Bf16, sum
             };
             let mut weights = [_mm512_setzero_si512(); VECTORS];
             for (v, weights) in weights.iter_mut().enumerate() {
-                _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(v * TILE_LEN + ahead).cast());
-                // SAFETY: within the four tiles.
-                *weights = unsafe { b.add(v * TILE_LEN + pair * TILE_DEPTH).cast::<__m512i>().read_unaligned() };
+                // SAFETY: within the four tiles; what is asked for need not be there.
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add(v * TILE_LEN + ahead).cast());
+                    *weights = b.add(v * TILE_LEN + pair * TILE_DEPTH).cast::<__m512i>().read_unaligned();
+                }
             }
             for (sums, row) in all.iter_mut().zip(rows) {
                 // SAFETY: within a row of the tile. Vectors of bits have no meaning of their own.
                 unsafe {
-                    let pair = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(*row.add(pair)));
+                    let terms = _mm512_set1_epi32(row.add(pair).read_unaligned());
+                    let terms = std::mem::transmute::<__m512i, __m512bh>(terms);
                     for (sum, weights) in sums.iter_mut().zip(weights) {
-                        *sum = _mm512_dpbf16_ps(*sum, pair, std::mem::transmute::<__m512i, __m512bh>(weights));
+                        *sum = _mm512_dpbf16_ps(*sum, terms, std::mem::transmute::<__m512i, __m512bh>(weights));
                     }
                 }
             }
