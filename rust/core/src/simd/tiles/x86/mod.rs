@@ -137,7 +137,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             state >> 16
         };
-        (0..len).map(|_| (0x3e80 + next() % 0x100 + (next() % 2 << 15)) as Bf16).collect()
+        (0..len).map(|_| (0x3e80 + next() % 0x100 + ((next() % 2) << 15)) as Bf16).collect()
     }
 
     fn wide(x: Bf16) -> f64 {
