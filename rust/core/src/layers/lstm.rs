@@ -253,6 +253,7 @@ impl Split {
         const OTHER_CORES_LATENCY: usize = 4000;
         const SLOWEST_SHARE: usize = 6;
         const ON_TILES_CYCLES_A_VECTOR: usize = 10;
+        const ROWS_THAT_OVERLAP: usize = 4;
         if threads <= 1 {
             // A step of a stream counts every nanosecond.
             return Split { runs: 1, columns: 1 };
@@ -272,7 +273,9 @@ impl Split {
             let rows = batch.div_ceil(ranks);
             let multiply = vectors * depth * rows.next_multiple_of(whole) / (2 * factor);
             let read = rows.div_ceil(tile_rows) * bytes / SECOND_LEVEL_BYTES_A_CYCLE;
-            let cells = if speed.is_some() { ON_TILES_CYCLES_A_VECTOR * vectors * rows } else { 0 };
+            // Of fewer rows each waits for its own chain.
+            let cells = ON_TILES_CYCLES_A_VECTOR * vectors * rows.max(ROWS_THAT_OVERLAP);
+            let cells = if speed.is_some() { cells } else { 0 };
             let fetch = if bytes > CACHED_WEIGHTS { bytes / THIRD_LEVEL_BYTES_A_CYCLE } else { 0 };
             let theirs = 4 * depth * rows * (columns - 1) / columns;
             let exchange = theirs.min(OTHER_CORES_LATENCY + theirs / OTHER_CORES_BYTES_A_CYCLE);
@@ -324,6 +327,7 @@ mod tests {
         assert_eq!(runs(of_pairs, 2, 32, 128), (1, vec![11, 11, 10]));
         // What one tile of ranks multiplies is cut by columns.
         for speed in [of_tiles, of_pairs] {
+            assert_eq!(runs(speed, 2, 1, 128), (2, vec![1]));
             assert_eq!(runs(speed, 2, 1, 512), (2, vec![1]));
             assert_eq!(runs(speed, 2, 64, 1024), (2, vec![64]));
         }

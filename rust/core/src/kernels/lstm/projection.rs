@@ -1,5 +1,7 @@
 //! `x · W + b`
 
+use std::hint::black_box;
+
 use super::check_gates;
 use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
 use crate::kernels::pack::PackedMatrix;
@@ -94,7 +96,8 @@ impl Projection<'_> {
     ) {
         let first = panel * S::LANES;
         let count = S::LANES.min(units - first);
-        let bias = self.bias_of(panel);
+        // Hidden from the compiler, which would keep `b` in registers that the sums of the tiles to come need.
+        let bias = black_box(self.bias_of(panel));
         for gate in 0..PANEL_VECTORS {
             // SAFETY: `check` saw that the bias is packed by gates; `first + count <= units`; the caller's promise.
             unsafe {

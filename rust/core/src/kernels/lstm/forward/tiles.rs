@@ -155,6 +155,7 @@ impl OnTiles<'_> {
         for (panels, backwards) in self.share.wide_tiles(step) {
             for r in 0..panels.len() {
                 let r = if backwards { panels.len() - 1 - r } else { r };
+                self.ask(simd, step, panels.start + r, rank..rank + 1, ahead);
                 // SAFETY: `round` rounded the rank; its sums are in the first row.
                 unsafe {
                     self.sums(tiles, panels.start + r, (0, 1), sums);
