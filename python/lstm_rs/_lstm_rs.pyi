@@ -40,9 +40,9 @@ def isa() -> str:
     """The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`."""
 
 def has_bfloat16() -> bool:
-    """Whether `mixed_bfloat16` has an effect: where `isa()` is `avx512`, on CPUs with AMX, if the system allows it, and AMD's.
+    """Whether `mixed_bfloat16` has an effect.
 
-    AMD's CPUs have what it takes from Zen 4 on.
+    It has where `isa()` is `avx512`, on CPUs with AMX, if the system allows it, and on AMD's from Zen 4 on.
     """
 
 def available_isas() -> list[str]:

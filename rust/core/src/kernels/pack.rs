@@ -134,8 +134,6 @@ pub struct PackedMatrix {
     lanes: usize,
     /// Vectors in a full panel.
     vectors: usize,
-    /// Vectors in all panels.
-    all_vectors: usize,
 }
 
 impl PackedMatrix {
@@ -189,7 +187,6 @@ impl PackedMatrix {
             None => depth * columns.div_ceil(lanes) * lanes,
         })?;
         (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
-        self.all_vectors = columns.div_ceil(lanes);
         self.tiles = isa.tiles();
         Ok(())
     }
@@ -258,7 +255,7 @@ impl PackedMatrix {
 
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
-        (self.all_vectors - panel * self.vectors).min(self.vectors)
+        (self.columns.div_ceil(self.lanes) - panel * self.vectors).min(self.vectors)
     }
 
     /// What to ask for of the panel that comes next while another of the `used` ones is read by so many tiles: nothing where

@@ -1,7 +1,5 @@
 //! `x · W + b`
 
-use std::hint::black_box;
-
 use super::check_gates;
 use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
 use crate::kernels::pack::PackedMatrix;
@@ -57,6 +55,19 @@ impl Projection<'_> {
         self.bias.panel(panel).as_ptr()
     }
 
+    /// `x · W + b` of a gate, for row `r` of the sums.
+    ///
+    /// # Safety
+    /// [`Projection::sum`] must have filled the sums with this panel and more than `r` rows.
+    #[inline(always)]
+    unsafe fn z<S: Simd>(&self, simd: S, panel: usize, r: usize, gate: usize, sums: &Scratch) -> S::V {
+        // SAFETY: the caller's promise; `check` saw that the bias is packed by gates.
+        unsafe {
+            let bias = simd.load(self.bias.panel(panel).as_ptr().add(gate * S::LANES));
+            simd.add(sums.vector::<S, PANEL_VECTORS>(simd, r, gate), bias)
+        }
+    }
+
     /// Writes `x · W + b` of a panel to rows of `4 units`.
     ///
     /// # Safety
@@ -83,7 +94,7 @@ impl Projection<'_> {
     /// Writes `x · W + b` of a panel, for row `r` of the sums, to a row of `4 units`.
     ///
     /// # Safety
-    /// [`Projection::sum`] must have filled the sums with this panel and more than `r` rows; the row must be writable.
+    /// As for [`Projection::z`]; the row must be writable.
     #[inline(always)]
     pub(super) unsafe fn put<S: Simd>(
         &self,
@@ -96,15 +107,9 @@ impl Projection<'_> {
     ) {
         let first = panel * S::LANES;
         let count = S::LANES.min(units - first);
-        // Hidden from the compiler, which would keep `b` in registers that the sums of the tiles to come need.
-        let bias = black_box(self.bias_of(panel));
         for gate in 0..PANEL_VECTORS {
-            // SAFETY: `check` saw that the bias is packed by gates; `first + count <= units`; the caller's promise.
-            unsafe {
-                let sum = sums.vector::<S, PANEL_VECTORS>(simd, r, gate);
-                let z = simd.add(sum, simd.load(bias.add(gate * S::LANES)));
-                store(simd, z, target.add(gate * units + first), count);
-            }
+            // SAFETY: `first + count <= units`; the caller's promise.
+            unsafe { store(simd, self.z(simd, panel, r, gate, sums), target.add(gate * units + first), count) };
         }
     }
 }
