@@ -63,7 +63,7 @@ impl Projection<'_> {
     unsafe fn z<S: Simd>(&self, simd: S, panel: usize, r: usize, gate: usize, sums: &Scratch) -> S::V {
         // SAFETY: the caller's promise; `check` saw that the bias is packed by gates.
         unsafe {
-            let bias = simd.load(self.bias.panel(panel).as_ptr().add(gate * S::LANES));
+            let bias = simd.load(self.bias_of(panel).add(gate * S::LANES));
             simd.add(sums.vector::<S, PANEL_VECTORS>(simd, r, gate), bias)
         }
     }
