@@ -348,7 +348,7 @@ fn sigmoid(x: f64) -> f64 {
 /// What `kernels/activation.rs` states.
 type Bound = (Activation, fn(f64) -> f64, f64);
 const BOUNDS: [Bound; 3] =
-    [(Activation::Sigmoid, sigmoid, 2.5), (Activation::Tanh, f64::tanh, 2.8), (Activation::Exponential, f64::exp, 1.2)];
+    [(Activation::Sigmoid, sigmoid, 2.5), (Activation::Tanh, f64::tanh, 2.6), (Activation::Exponential, f64::exp, 1.2)];
 
 fn check_bounds(bits: impl Fn() -> Box<dyn Iterator<Item = u32>>) {
     let mut all_within = true;

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, Table};
 
 /// The token of a CPU with AVX-512 F, BW, DQ and VL.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,7 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     // 6 x 4 accumulators, 4 weights, 1 broadcast: 29 of 32 registers.
     const TILE_ROWS: usize = 6;
+    const LOOKS_UP: bool = true;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
@@ -99,13 +100,6 @@ impl Simd for Avx512 {
         let r = with_token!(_mm512_rcp14_ps(a));
         with_token!(_mm512_fmadd_ps(_mm512_fnmadd_ps(a, r, self.splat(1.0)), r, r))
     }
-    /// From the reciprocal, with one correction of the quotient.
-    #[inline(always)]
-    fn quotient(self, a: __m512, b: __m512) -> __m512 {
-        let r = self.reciprocal(b);
-        let q = self.mul(a, r);
-        with_token!(_mm512_fmadd_ps(_mm512_fnmadd_ps(q, b, a), r, q))
-    }
     #[inline(always)]
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         with_token!(_mm512_fmadd_ps(a, b, c))
@@ -125,6 +119,21 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn shift_to_exponent(self, a: __m512) -> __m512 {
         with_token!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(a))))
+    }
+    #[inline(always)]
+    fn shift_and_look_up(self, table: &[i32; 16], a: __m512) -> __m512 {
+        with_token!({
+            let a = _mm512_castps_si512(a);
+            let entries = _mm512_permutexvar_epi32(a, _mm512_loadu_si512(table.as_ptr().cast()));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32::<19>(a), entries))
+        })
+    }
+    #[inline(always)]
+    fn look_up(self, table: &Table, a: __m512) -> __m512 {
+        with_token!({
+            let half_octaves = _mm512_srli_epi32::<22>(_mm512_castps_si512(a));
+            _mm512_permutexvar_ps(half_octaves, _mm512_loadu_ps(table.0.as_ptr()))
+        })
     }
     #[inline(always)]
     fn abs(self, a: __m512) -> __m512 {

@@ -35,6 +35,10 @@ pub const ISA_VARIABLE: &str = "LSTM_RS_ISA";
 /// The most floats a vector of any instruction set holds.
 pub const MAX_LANES: usize = 16;
 
+/// What [`Simd::look_up`] takes floats from: a cache line.
+#[repr(align(64))]
+pub struct Table(pub [f32; 16]);
+
 /// Vector arithmetic of one instruction set. All methods are elementwise.
 ///
 /// Implementors are tokens that exist only where the CPU has the instructions.
@@ -45,6 +49,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Rows of the register tile: as many as leave room for its operands.
     const TILE_ROWS: usize;
+    /// Whether an instruction looks up a table of 16: [`Simd::look_up`] and [`Simd::shift_and_look_up`].
+    const LOOKS_UP: bool = false;
 
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::V;
@@ -98,13 +104,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a / b`
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a / b` to one unit in the last place, for `1 <= |b| <= 2^16` and results that are normal or 0: what takes the
-    /// divider's place where that is slow.
-    #[inline(always)]
-    fn quotient(self, a: Self::V, b: Self::V) -> Self::V {
-        self.div(a, b)
-    }
-    /// `1 / a` to one unit in the last place, for `1 <= a`; what is less than 2⁻¹²⁵ may be 0.
+    /// `1 / a` to one unit in the last place, for `1 <= a`; what is less than 2⁻¹²⁵ may be 0. What takes the divider's place where
+    /// that is slow.
     #[inline(always)]
     fn reciprocal(self, a: Self::V) -> Self::V {
         self.div(self.splat(1.0), a)
@@ -119,6 +120,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn round(self, a: Self::V) -> Self::V;
     /// The float whose bits are those of `a` moved up by 23: the lowest 9 become sign and exponent.
     fn shift_to_exponent(self, a: Self::V) -> Self::V;
+    /// The float whose bits are those of `a` moved up by 19, so that all but the lowest 4 become sign and exponent, plus those of the
+    /// table for those 4. Only where [`Simd::LOOKS_UP`].
+    #[inline(always)]
+    fn shift_and_look_up(self, _table: &[i32; 16], _a: Self::V) -> Self::V {
+        unreachable!("LOOKS_UP is false")
+    }
+    /// For each lane the float of the table for the half octave that `a` is in: entry `2 e + f` modulo 16 for an exponent `e`, its
+    /// bias included, and a first bit of fraction `f`. Only where [`Simd::LOOKS_UP`].
+    #[inline(always)]
+    fn look_up(self, _table: &Table, _a: Self::V) -> Self::V {
+        unreachable!("LOOKS_UP is false")
+    }
     /// `|a|`
     fn abs(self, a: Self::V) -> Self::V;
     /// `|a|` with the sign of `sign`.
