@@ -116,6 +116,33 @@ fn packing_the_transpose_is_transposing_first() {
 }
 
 #[test]
+fn the_gates_of_a_few_last_units_are_packed_side_by_side() {
+    for (isa, (depth, units)) in Isa::available()
+        .into_iter()
+        .flat_map(|isa| [(7, 50), (8, 50), (100, 100), (9, 24), (30, 2), (30, 13), (30, 64)].map(|s| (isa, s)))
+    {
+        let (lanes, columns) = (isa.lanes(), 4 * units);
+        let weights = Random(7).floats(depth * columns);
+        let mut matrix = PackedMatrix::default();
+        matrix.pack_gates::<4>(isa, Source::row_major(&weights, columns), depth, units).unwrap();
+        assert_eq!(matrix.panels(), units.div_ceil(lanes));
+        for panel in 0..matrix.panels() {
+            let count = lanes.min(units - panel * lanes);
+            let is_narrow = depth >= 8 && 4 * count <= 2 * lanes;
+            let (vectors, stride) = if is_narrow { ((4 * count).div_ceil(lanes), count) } else { (4, lanes) };
+            assert_eq!(matrix.panel_vectors(panel), vectors, "{depth}x{units} on {}", isa.name());
+            let mut expected = vec![0.0; depth * vectors * lanes];
+            for (d, row) in expected.chunks_mut(vectors * lanes).enumerate() {
+                for (gate, n) in (0..4).flat_map(|gate| (0..count).map(move |n| (gate, n))) {
+                    row[gate * stride + n] = weights[d * columns + gate * units + panel * lanes + n];
+                }
+            }
+            assert_eq!(matrix.panel(panel), expected);
+        }
+    }
+}
+
+#[test]
 fn packing_the_transpose_for_tiles_is_transposing_first() {
     let isa = support::with_tiles()[0];
     for (depth, columns) in [(1, 1), (31, 5), (64, 16), (70, 150)] {

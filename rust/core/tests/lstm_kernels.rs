@@ -105,6 +105,7 @@ fn forward_and_backward_at_tile_edges() {
             (13, 3, 9, 33),
             (3, 2, 4, 65),
             (18, 3, 2, 20),
+            (7, 3, 11, 22),
         ] {
             let mut random = Random((batch * 7 + units) as u64);
             let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.4 * w).collect::<Vec<f32>>();

@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::simd::Simd;
+use super::pack::{NARROW_VECTORS, PackedMatrix};
+use crate::simd::{Kernel, Simd};
 
 /// Vectors in a full panel: one for each gate of an LSTM.
 pub(crate) const PANEL_VECTORS: usize = 4;
@@ -212,6 +213,88 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     let rows = LeftRows(black_box(rows));
     // SAFETY: the caller's promise.
     unsafe { sum_blocks::<S, MR, NV>(simd, const { sum_block::<NV>() }, depth, rows, b, ahead, sums) };
+}
+
+/// As [`sum_rows`] for a panel of the gates of `units` units, which may be narrow: a vector for each gate, behind whose units 0 stands.
+///
+/// # Safety
+/// As for [`sum_rows`], with the panel of a matrix packed by gates for `b`.
+#[inline(always)]
+pub(super) unsafe fn sum_gates<S: Simd, const MR: usize>(
+    simd: S,
+    rows: [*const f32; MR],
+    (matrix, panel, units): (&PackedMatrix, usize, usize),
+    ahead: Ahead<'_>,
+    sums: &mut Scratch,
+) {
+    let (b, depth) = (matrix.panel(panel).as_ptr(), matrix.depth());
+    if matrix.is_narrow(panel) {
+        let vectors = matrix.panel_vectors(panel);
+        ahead.ask(simd, 0, 1);
+        let mut places = [std::ptr::null(); MAX_TILE_ROWS];
+        places[..MR].copy_from_slice(&rows);
+        simd.apart(NarrowSums { rows: places, count: MR, depth, b, vectors, units, sums });
+    } else {
+        // SAFETY: the caller's promise; the panel is full.
+        unsafe { sum_rows::<S, MR, PANEL_VECTORS>(simd, depth, rows, b, ahead, sums) }
+    }
+}
+
+/// [`sum_gates`] of a narrow panel, for `count` rows. Apart from its callers, which are many, it is compiled once.
+struct NarrowSums<'a> {
+    rows: [*const f32; MAX_TILE_ROWS],
+    count: usize,
+    depth: usize,
+    b: *const f32,
+    vectors: usize,
+    units: usize,
+    sums: &'a mut Scratch,
+}
+
+impl Kernel for NarrowSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        // SAFETY: `sum_gates`, which alone makes these, was promised rows and a panel.
+        unsafe {
+            with_rows!(S, self.count, MR => match self.vectors {
+                1 => self.sum::<S, MR, 1>(simd),
+                NARROW_VECTORS => self.sum::<S, MR, NARROW_VECTORS>(simd),
+                vectors => unreachable!("a narrow panel of {vectors} vectors"),
+            });
+        }
+    }
+}
+
+impl NarrowSums<'_> {
+    /// # Safety
+    /// `rows` must point to `MR` rows and `b` to a panel of `NV` vectors, both of `depth`.
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
+        let mut rows = [std::ptr::null(); MR];
+        rows.copy_from_slice(&self.rows[..MR]);
+        let mut narrow = Scratch::new();
+        // SAFETY: the caller's promise; the gates of a narrow panel lie in its `NV` vectors, `units` floats each.
+        unsafe {
+            let most = const { sum_block::<PANEL_VECTORS>() };
+            sum_blocks::<S, MR, NV>(
+                simd,
+                most,
+                self.depth,
+                LeftRows(black_box(rows)),
+                self.b,
+                Ahead::NONE,
+                &mut narrow,
+            );
+            for r in 0..MR {
+                for gate in 0..PANEL_VECTORS {
+                    let from = narrow.0.as_ptr().cast::<f32>().add(r * NV * S::LANES + gate * self.units);
+                    self.sums.replace::<S, PANEL_VECTORS>(simd, r, gate, simd.load_partial(from, self.units));
+                }
+            }
+        }
+    }
 }
 
 /// Fills `sums` with `Σ_d a(r, d) · b[d, v]`, in even blocks of at most `most` terms.

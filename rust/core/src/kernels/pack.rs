@@ -1,7 +1,8 @@
 //! Weight matrices in the order in which the inner loop reads them.
 //!
 //! A *panel* is up to four vectors wide and as deep as the matrix; row follows row in it without a gap. Columns beyond
-//! the matrix are zeros, so that the inner loop has no edge. For products on tiles it is always four vectors wide, in bfloat16,
+//! the matrix are zeros, so that the inner loop has no edge. The gates of a few last units stand side by side in a *narrow* panel of
+//! one or two vectors. For products on tiles it is always four vectors wide, in bfloat16,
 //! and 32 rows of four columns of tiles follow one after another, with zeros beyond the depth, too.
 
 use std::collections::TryReserveError;
@@ -15,6 +16,11 @@ use crate::simd::{Bf16, Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, Tile
 
 /// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
 const SECOND_LEVEL: usize = 2 << 20;
+
+/// Vectors of a narrow panel.
+pub(super) const NARROW_VECTORS: usize = 2;
+/// Rows from which on a narrow panel saves more time than what it gives takes to be put where that of a full one is.
+const NARROW_DEPTH: usize = 8;
 
 /// A matrix to be packed: element `(d, n)` is `values[d * row_stride + n * column_stride]`.
 #[derive(Clone, Copy)]
@@ -134,6 +140,8 @@ pub struct PackedMatrix {
     lanes: usize,
     /// Vectors in a full panel.
     vectors: usize,
+    /// Vectors in all, which are asked for too often to divide for them.
+    all_vectors: usize,
 }
 
 impl PackedMatrix {
@@ -147,7 +155,7 @@ impl PackedMatrix {
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
         let lanes = isa.lanes();
         self.reset(isa, depth, columns, PANEL_VECTORS)?;
-        self.fill(isa, source, columns, |panel, v| {
+        self.fill(isa, (source, columns), self.panels(), |panel, v| {
             let first = columns.min((panel * PANEL_VECTORS + v) * lanes);
             first..columns.min(first + lanes)
         });
@@ -155,7 +163,8 @@ impl PackedMatrix {
     }
 
     /// Packs the `depth x GATES units` weights of a cell, of up to four gates: panel `p` holds, for units `p LANES ..`, the
-    /// columns of the gates side by side, of an LSTM i, f, c and o. Fewer than four gates are never packed for tiles.
+    /// columns of the gates side by side, of an LSTM i, f, c and o, a vector for each; of four gates a last panel can be narrow. Fewer
+    /// than four are never packed for tiles.
     ///
     /// # Errors
     /// Where there is no memory for it.
@@ -171,12 +180,27 @@ impl PackedMatrix {
     ) -> Result<(), TryReserveError> {
         const { assert!(GATES <= PANEL_VECTORS) };
         let isa = if GATES == PANEL_VECTORS { isa } else { isa.without_tiles() };
-        let lanes = isa.lanes();
-        self.reset(isa, depth, units.div_ceil(lanes) * GATES * lanes, GATES)?;
-        self.fill(isa, source, GATES * units, |panel, gate| {
+        let (lanes, columns) = (isa.lanes(), GATES * units);
+        let (full, last) = (units / lanes, units % lanes);
+        let is_narrow = (GATES, isa.tiles()) == (PANEL_VECTORS, None)
+            && (1..=NARROW_VECTORS * lanes).contains(&(GATES * last))
+            && depth >= NARROW_DEPTH;
+        let (panels, width) = if is_narrow { (full, columns) } else { (units.div_ceil(lanes), 0) };
+        self.reset(isa, depth, width.max(panels * GATES * lanes), GATES)?;
+        self.fill(isa, (source, columns), panels, |panel, gate| {
             let first = panel * lanes;
             gate * units + first..gate * units + units.min(first + lanes)
         });
+        if is_narrow {
+            let row = self.panel_vectors(full) * lanes;
+            for (d, row) in self.data[full * GATES * lanes * depth..].chunks_exact_mut(row).enumerate() {
+                row.fill(0.0);
+                for (n, value) in row.iter_mut().take(GATES * last).enumerate() {
+                    let column = n / last * units + full * lanes + n % last;
+                    *value = source.values[d * source.row_stride + column * source.column_stride];
+                }
+            }
+        }
         Ok(())
     }
 
@@ -187,16 +211,17 @@ impl PackedMatrix {
             None => depth * columns.div_ceil(lanes) * lanes,
         })?;
         (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
+        self.all_vectors = columns.div_ceil(lanes);
         self.tiles = isa.tiles();
         Ok(())
     }
 
-    /// Copies every panel, shared among the threads: its vector `v` the `columns(panel, v)` of a source with so many.
+    /// Copies so many panels, shared among the threads: vector `v` of each the `columns(panel, v)` of a source with `width`.
     fn fill(
         &mut self,
         isa: Isa,
-        source: Source<'_>,
-        width: usize,
+        (source, width): (Source<'_>, usize),
+        panels: usize,
         columns: impl Fn(usize, usize) -> Range<usize> + Sync,
     ) {
         if self.data.is_empty() {
@@ -206,14 +231,15 @@ impl PackedMatrix {
         let operations = self.data.len() * parallel::COPY_OPERATIONS;
         if let Some(tiles) = self.tiles {
             assert!(source.row_stride == 1 || source.column_stride == 1);
-            let (depth, panels) = (self.depth, self.data.chunks_mut(tiled_panel(self.depth)));
-            return parallel::run(operations, panels.enumerate(), |(panel, target)| {
+            let (depth, chunks) = (self.depth, self.data.chunks_mut(tiled_panel(self.depth)));
+            return parallel::run(operations, chunks.enumerate().take(panels), |(panel, target)| {
                 let columns = std::array::from_fn(|v| columns(panel, v));
                 tiles.dispatch(FillTiles { source, depth, columns, target });
             });
         }
         let vector = self.lanes * self.depth;
-        parallel::run(operations, self.data.chunks_mut(self.vectors * vector).enumerate(), |(panel, target)| {
+        let chunks = self.data.chunks_mut(self.vectors * vector).enumerate().take(panels);
+        parallel::run(operations, chunks, |(panel, target)| {
             let vectors = target.len() / vector;
             for v in 0..vectors {
                 isa.dispatch(Fill { source, columns: columns(panel, v), target, v, vectors });
@@ -250,12 +276,17 @@ impl PackedMatrix {
 
     /// How many panels there are.
     pub fn panels(&self) -> usize {
-        if self.lanes == 0 { 0 } else { self.columns.div_ceil(self.vectors * self.lanes) }
+        if self.vectors == 0 { 0 } else { self.all_vectors.div_ceil(self.vectors) }
     }
 
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
-        (self.columns.div_ceil(self.lanes) - panel * self.vectors).min(self.vectors)
+        (self.all_vectors - panel * self.vectors).min(self.vectors)
+    }
+
+    /// Whether a panel of gates is narrow.
+    pub(super) fn is_narrow(&self, panel: usize) -> bool {
+        self.panel_vectors(panel) < self.vectors
     }
 
     /// What to ask for of the panel that comes next while another of the `used` ones is read by so many tiles: nothing where

@@ -29,6 +29,7 @@ impl Avx512 {
     /// # Safety
     /// [`Avx512::is_available`] must hold.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    #[inline(never)]
     pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the caller's promise.
         kernel.run(unsafe { Avx512::assume() })
@@ -50,6 +51,9 @@ impl Simd for Avx512 {
     const TILE_ROWS: usize = 6;
     const LOOKS_UP: bool = true;
 
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        with_token!(Avx512::dispatch(kernel))
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
         with_token!(_mm512_set1_ps(x))

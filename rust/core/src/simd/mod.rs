@@ -52,6 +52,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Whether an instruction looks up a table of 16: [`Simd::look_up`] and [`Simd::shift_and_look_up`].
     const LOOKS_UP: bool = false;
 
+    /// Runs a kernel in a function of its own, compiled once for all who call it.
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output;
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::V;
     /// Reads `LANES` floats.

@@ -16,6 +16,7 @@ impl Neon {
     /// # Safety
     /// [`Neon::is_available`] must hold.
     #[target_feature(enable = "neon")]
+    #[inline(never)]
     pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         kernel.run(Neon(()))
     }
@@ -38,6 +39,9 @@ impl Simd for Neon {
     // 6 x 4 accumulators, 4 weights, 1 broadcast: 29 of 32 registers.
     const TILE_ROWS: usize = 6;
 
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        with_token!(Neon::dispatch(kernel))
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
         with_token!(vdupq_n_f32(x))

@@ -1,6 +1,6 @@
 //! Plain Rust, four lanes wide: what every CPU runs, and what LLVM vectorises where it can.
 
-use super::Simd;
+use super::{Kernel, Simd};
 
 const LANES: usize = 4;
 
@@ -18,6 +18,10 @@ impl Simd for Scalar {
     const LANES: usize = LANES;
     const TILE_ROWS: usize = 2;
 
+    #[inline(never)]
+    fn apart<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
         [x; LANES]

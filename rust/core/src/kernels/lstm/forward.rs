@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::projection::Projection;
 use super::{Activations, check_gates, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, sum_rows, with_rows,
+    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, sum_gates, with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Item, Member, Members, Pass};
@@ -417,9 +417,9 @@ impl ForwardMember<'_> {
         unsafe {
             let row = pass.order.step(step).start + rank;
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
-                projection.sum::<S, MR>(simd, panel, std::array::from_fn(|r| row + r), Ahead::NONE, of_x);
+                let rows = std::array::from_fn(|r| row + r);
+                projection.sum::<S, MR>(simd, (panel, pass.units), rows, Ahead::NONE, of_x);
             }
-            let kernel = pass.recurrent_kernel.panel(panel).as_ptr();
             // What the cell's update reads and writes.
             let mut places = [std::ptr::null(); 2 * MAX_TILE_ROWS];
             let mut count = 0;
@@ -441,7 +441,8 @@ impl ForwardMember<'_> {
             let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
             let h = rows_from(h, pass.units);
             let ahead = Ahead::places(&places[..count], pass.units).and(coming);
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, pass.units, h, kernel, ahead, of_h);
+            let units = S::LANES.min(pass.units - panel * S::LANES);
+            sum_gates::<S, MR>(simd, h, (pass.recurrent_kernel, panel, units), ahead, of_h);
         }
     }
 

@@ -45,8 +45,10 @@ impl Activations {
 }
 
 fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
-    let padded = units.div_ceil(isa.lanes()) * isa.lanes() * PANEL_VECTORS;
-    assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, padded));
+    let panels = units.div_ceil(isa.lanes());
+    assert_eq!((matrix.lanes(), matrix.depth(), matrix.panels()), (isa.lanes(), depth, panels));
+    let padded = panels * isa.lanes() * PANEL_VECTORS;
+    assert!(matrix.columns() == padded || matrix.columns() == PANEL_VECTORS * units);
 }
 
 /// The gates of `count` units, from that of the first one's i on, `stride` floats from gate to gate.

@@ -1,7 +1,7 @@
 //! `x · W + b`
 
 use super::check_gates;
-use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_rows, with_rows};
+use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_gates, with_rows};
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
 use crate::kernels::shared::Shared;
@@ -28,7 +28,7 @@ impl Projection<'_> {
         assert!(self.bias.tiles().is_none());
     }
 
-    /// Fills `sums` with `x · W` of a panel, for the rows of `x` given, and asks for what is ahead.
+    /// Fills `sums` with `x · W` of a panel of so many units in all, for the rows of `x` given, and asks for what is ahead.
     ///
     /// # Safety
     /// [`Projection::check`] must have passed for those rows; `panel` must be one of the panels.
@@ -36,7 +36,7 @@ impl Projection<'_> {
     pub(super) unsafe fn sum<S: Simd, const MR: usize>(
         &self,
         simd: S,
-        panel: usize,
+        (panel, units): (usize, usize),
         rows: [usize; MR],
         ahead: Ahead<'_>,
         sums: &mut Scratch,
@@ -44,8 +44,7 @@ impl Projection<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             let x = rows.map(|row| self.x.at(row));
-            let kernel = self.kernel.panel(panel).as_ptr();
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, self.kernel.depth(), x, kernel, ahead, sums);
+            sum_gates::<S, MR>(simd, x, (self.kernel, panel, S::LANES.min(units - panel * S::LANES)), ahead, sums);
         }
     }
 
@@ -84,7 +83,7 @@ impl Projection<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            self.sum(simd, panel, rows.map(|(row, _)| row), ahead, sums);
+            self.sum(simd, (panel, units), rows.map(|(row, _)| row), ahead, sums);
             for (r, (_, target)) in rows.into_iter().enumerate() {
                 self.put(simd, panel, units, target, sums, r);
             }
