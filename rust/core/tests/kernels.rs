@@ -117,27 +117,32 @@ fn packing_the_transpose_is_transposing_first() {
 
 #[test]
 fn the_gates_of_a_few_last_units_are_packed_side_by_side() {
-    for (isa, (depth, units)) in Isa::available()
-        .into_iter()
-        .flat_map(|isa| [(7, 50), (8, 50), (100, 100), (9, 24), (30, 2), (30, 13), (30, 64)].map(|s| (isa, s)))
-    {
-        let (lanes, columns) = (isa.lanes(), 4 * units);
-        let weights = Random(7).floats(depth * columns);
+    let sizes = [(7, 50), (8, 50), (100, 100), (9, 24), (30, 2), (30, 13), (9, 21), (9, 23), (30, 64)];
+    for isa in Isa::available() {
+        let lanes = isa.lanes();
+        // One matrix for all, which finds what the one before left.
         let mut matrix = PackedMatrix::default();
-        matrix.pack_gates::<4>(isa, Source::row_major(&weights, columns), depth, units).unwrap();
-        assert_eq!(matrix.panels(), units.div_ceil(lanes));
-        for panel in 0..matrix.panels() {
-            let count = lanes.min(units - panel * lanes);
-            let is_narrow = depth >= 8 && 4 * count <= 2 * lanes;
-            let (vectors, stride) = if is_narrow { ((4 * count).div_ceil(lanes), count) } else { (4, lanes) };
-            assert_eq!(matrix.panel_vectors(panel), vectors, "{depth}x{units} on {}", isa.name());
-            let mut expected = vec![0.0; depth * vectors * lanes];
-            for (d, row) in expected.chunks_mut(vectors * lanes).enumerate() {
-                for (gate, n) in (0..4).flat_map(|gate| (0..count).map(move |n| (gate, n))) {
-                    row[gate * stride + n] = weights[d * columns + gate * units + panel * lanes + n];
+        for (depth, units) in sizes {
+            let columns = 4 * units;
+            let weights = Random(7).floats(depth * columns);
+            let transposed: Vec<f32> = (0..columns * depth).map(|i| weights[i % depth * columns + i / depth]).collect();
+            for source in [Source::row_major(&weights, columns), Source::transposed(&transposed, depth)] {
+                matrix.pack_gates::<4>(isa, source, depth, units).unwrap();
+                assert_eq!(matrix.panels(), units.div_ceil(lanes));
+                for panel in 0..matrix.panels() {
+                    let count = lanes.min(units - panel * lanes);
+                    let is_narrow = depth >= 8 && 4 * count <= 2 * lanes;
+                    let (vectors, stride) = if is_narrow { ((4 * count).div_ceil(lanes), count) } else { (4, lanes) };
+                    assert_eq!(matrix.panel_vectors(panel), vectors, "{depth}x{units} on {}", isa.name());
+                    let mut expected = vec![0.0; depth * vectors * lanes];
+                    for (d, row) in expected.chunks_mut(vectors * lanes).enumerate() {
+                        for (gate, n) in (0..4).flat_map(|gate| (0..count).map(move |n| (gate, n))) {
+                            row[gate * stride + n] = weights[d * columns + gate * units + panel * lanes + n];
+                        }
+                    }
+                    assert_eq!(matrix.panel(panel), expected);
                 }
             }
-            assert_eq!(matrix.panel(panel), expected);
         }
     }
 }
@@ -372,18 +377,21 @@ fn sigmoid(x: f64) -> f64 {
     if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
 }
 
-/// What `kernels/activation.rs` states.
-type Bound = (Activation, fn(f64) -> f64, f64);
-const BOUNDS: [Bound; 3] =
-    [(Activation::Sigmoid, sigmoid, 2.5), (Activation::Tanh, f64::tanh, 2.6), (Activation::Exponential, f64::exp, 1.2)];
+/// What `kernels/activation.rs` states: everywhere, and on AVX-512.
+type Bounds = (Activation, fn(f64) -> f64, [f64; 2]);
+const BOUNDS: [Bounds; 3] = [
+    (Activation::Sigmoid, sigmoid, [2.5, 2.3]),
+    (Activation::Tanh, f64::tanh, [2.6, 1.3]),
+    (Activation::Exponential, f64::exp, [1.2, 1.2]),
+];
 
 fn check_bounds(bits: impl Fn() -> Box<dyn Iterator<Item = u32>>) {
     let mut all_within = true;
     for isa in Isa::available() {
-        for (activation, exact, bound) in BOUNDS {
+        for (activation, exact, bounds) in BOUNDS {
             let (worst, at) = worst_ulps(isa, activation, exact, bits());
             println!("{} {activation:?}: {worst:.3} ULP at {at}", isa.name());
-            all_within &= worst <= bound;
+            all_within &= worst <= bounds[usize::from(isa.name() == "avx512")];
         }
     }
     assert!(all_within, "see the printed errors");

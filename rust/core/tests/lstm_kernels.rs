@@ -106,6 +106,9 @@ fn forward_and_backward_at_tile_edges() {
             (3, 2, 4, 65),
             (18, 3, 2, 20),
             (7, 3, 11, 22),
+            (1, 4, 9, 18),
+            (5, 2, 9, 8),
+            (4, 2, 101, 5),
         ] {
             let mut random = Random((batch * 7 + units) as u64);
             let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.4 * w).collect::<Vec<f32>>();
@@ -219,6 +222,47 @@ fn forward_and_backward_at_tile_edges() {
             }
         }
     }
+}
+
+/// A narrow panel sums what a full one does, in the same order.
+#[test]
+fn units_have_the_same_bits_beside_others() {
+    let (rows, inputs) = (7, 130);
+    for isa in Isa::available() {
+        for (few, many) in [(18, 32), (50, 64), (1, 16)] {
+            let z = |units: usize| {
+                // The weights of every unit the same, however many there are.
+                let weights = |depth: usize| -> Vec<f32> {
+                    let places = (0..depth * 4).flat_map(|n| (0..units).map(move |unit| (n * 64 + unit) as u64));
+                    places.map(|place| Random(place).floats(1)[0]).collect()
+                };
+                let (w, b) = (weights(inputs), weights(1));
+                let packed = Packed::new(isa, [&w, &vec![0.0; units * 4 * units], &b]);
+                let x = Random(3).floats(rows * inputs);
+                let mut order = Order::default();
+                order.set(rows, 1, None, Direction::Forwards);
+                let mut z = vec![0.0; rows * 4 * units];
+                Project { projection: packed.projection(&x, &order), rows, units, z: &mut z }.run(isa);
+                z
+            };
+            let (narrow, full) = (z(few), z(many));
+            for (narrow, full) in narrow.chunks(few).zip(full.chunks(many)) {
+                assert_eq!(narrow, &full[..few], "{few} units on {}", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "left == right")]
+fn a_matrix_that_was_not_packed_by_four_gates_panics() {
+    let isa = Isa::available()[0];
+    let (units, w) = (4, vec![0.5; 16 * 9]);
+    let [mut kernel, mut bias] = [PackedMatrix::default(), PackedMatrix::default()];
+    kernel.pack_gates::<4>(isa, Source::row_major(&w, 16), 9, units).unwrap();
+    bias.pack(isa, Source::row_major(&w, 16), 1, 16).unwrap();
+    let projection = Projection { x: Rows::adjacent(&w[..9], 9), kernel: &kernel, bias: &bias };
+    Project { projection, rows: 1, units, z: &mut [0.0; 16] }.run(isa);
 }
 
 /// Members that take from each other, and links: large enough for both, and too large for the oracle.

@@ -215,82 +215,73 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     unsafe { sum_blocks::<S, MR, NV>(simd, const { sum_block::<NV>() }, depth, rows, b, ahead, sums) };
 }
 
-/// As [`sum_rows`] for a panel of the gates of `units` units, which may be narrow: a vector for each gate, behind whose units 0 stands.
+/// As [`sum_rows`] for a panel of four gates, which may be narrow: a vector for each gate, with zeros beyond its units.
 ///
 /// # Safety
-/// As for [`sum_rows`], with the panel of a matrix packed by gates for `b`.
+/// As for [`sum_rows`]; `matrix` must be packed by four gates for this vector length, and `panel` one of its panels.
 #[inline(always)]
 pub(super) unsafe fn sum_gates<S: Simd, const MR: usize>(
     simd: S,
     rows: [*const f32; MR],
-    (matrix, panel, units): (&PackedMatrix, usize, usize),
+    (matrix, panel): (&PackedMatrix, usize),
     ahead: Ahead<'_>,
     sums: &mut Scratch,
 ) {
-    let (b, depth) = (matrix.panel(panel).as_ptr(), matrix.depth());
     if matrix.is_narrow(panel) {
-        let vectors = matrix.panel_vectors(panel);
-        ahead.ask(simd, 0, 1);
-        let mut places = [std::ptr::null(); MAX_TILE_ROWS];
-        places[..MR].copy_from_slice(&rows);
-        simd.apart(NarrowSums { rows: places, count: MR, depth, b, vectors, units, sums });
+        simd.apart(NarrowSums { rows, matrix, panel, ahead, sums });
     } else {
         // SAFETY: the caller's promise; the panel is full.
-        unsafe { sum_rows::<S, MR, PANEL_VECTORS>(simd, depth, rows, b, ahead, sums) }
-    }
-}
-
-/// [`sum_gates`] of a narrow panel, for `count` rows. Apart from its callers, which are many, it is compiled once.
-struct NarrowSums<'a> {
-    rows: [*const f32; MAX_TILE_ROWS],
-    count: usize,
-    depth: usize,
-    b: *const f32,
-    vectors: usize,
-    units: usize,
-    sums: &'a mut Scratch,
-}
-
-impl Kernel for NarrowSums<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `sum_gates`, which alone makes these, was promised rows and a panel.
         unsafe {
-            with_rows!(S, self.count, MR => match self.vectors {
-                1 => self.sum::<S, MR, 1>(simd),
-                NARROW_VECTORS => self.sum::<S, MR, NARROW_VECTORS>(simd),
-                vectors => unreachable!("a narrow panel of {vectors} vectors"),
-            });
+            let b = matrix.panel(panel).as_ptr();
+            sum_rows::<S, MR, PANEL_VECTORS>(simd, matrix.depth(), rows, b, ahead, sums);
         }
     }
 }
 
-impl NarrowSums<'_> {
-    /// # Safety
-    /// `rows` must point to `MR` rows and `b` to a panel of `NV` vectors, both of `depth`.
+/// [`sum_gates`] of a narrow panel. Apart from its callers, which are many, it is compiled once.
+struct NarrowSums<'a, const MR: usize> {
+    rows: [*const f32; MR],
+    matrix: &'a PackedMatrix,
+    panel: usize,
+    ahead: Ahead<'a>,
+    sums: &'a mut Scratch,
+}
+
+impl<const MR: usize> Kernel for NarrowSums<'_, MR> {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn sum<S: Simd, const MR: usize, const NV: usize>(self, simd: S) {
-        let mut rows = [std::ptr::null(); MR];
-        rows.copy_from_slice(&self.rows[..MR]);
-        let mut narrow = Scratch::new();
-        // SAFETY: the caller's promise; the gates of a narrow panel lie in its `NV` vectors, `units` floats each.
+    fn run<S: Simd>(self, simd: S) {
+        // SAFETY: `sum_gates`, which alone makes these, was promised the rows and the matrix.
         unsafe {
-            let most = const { sum_block::<PANEL_VECTORS>() };
-            sum_blocks::<S, MR, NV>(
-                simd,
-                most,
-                self.depth,
-                LeftRows(black_box(rows)),
-                self.b,
-                Ahead::NONE,
-                &mut narrow,
-            );
+            match self.matrix.panel_vectors(self.panel) {
+                1 => self.sum::<S, 1>(simd),
+                NARROW_VECTORS => self.sum::<S, NARROW_VECTORS>(simd),
+                vectors => unreachable!("a narrow panel of {vectors} vectors"),
+            }
+        }
+    }
+}
+
+impl<const MR: usize> NarrowSums<'_, MR> {
+    /// # Safety
+    /// As for [`sum_gates`]; the panel must have `NV` vectors.
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const NV: usize>(self, simd: S) {
+        let (_, units) = self.matrix.gates();
+        let units = units - self.panel * S::LANES;
+        assert!(PANEL_VECTORS * units <= NV * S::LANES);
+        // Hidden from the compiler as in `sum_rows`; in blocks as long as a full panel's, which gives the same bits.
+        let (rows, most) = (LeftRows(black_box(self.rows)), const { sum_block::<PANEL_VECTORS>() });
+        let (b, depth) = (self.matrix.panel(self.panel).as_ptr(), self.matrix.depth());
+        let mut narrow = Scratch::new();
+        // SAFETY: the caller's promise; by the assertion the gates lie within a row's vectors, which `narrow` holds for each row.
+        unsafe {
+            sum_blocks::<S, MR, NV>(simd, most, depth, rows, b, self.ahead, &mut narrow);
             for r in 0..MR {
                 for gate in 0..PANEL_VECTORS {
-                    let from = narrow.0.as_ptr().cast::<f32>().add(r * NV * S::LANES + gate * self.units);
-                    self.sums.replace::<S, PANEL_VECTORS>(simd, r, gate, simd.load_partial(from, self.units));
+                    let from = narrow.0.as_ptr().cast::<f32>().add(r * NV * S::LANES + gate * units);
+                    self.sums.replace::<S, PANEL_VECTORS>(simd, r, gate, simd.load_partial(from, units));
                 }
             }
         }
@@ -379,7 +370,7 @@ impl Scratch {
         }
     }
 
-    /// Puts another vector in the place of one that [`Scratch::vector`] gives.
+    /// Puts a vector where [`Scratch::vector`] finds it.
     #[inline(always)]
     pub(super) fn replace<S: Simd, const NV: usize>(&mut self, simd: S, r: usize, v: usize, vector: S::V) {
         assert!(r < MAX_TILE_ROWS && v < NV && NV <= PANEL_VECTORS);

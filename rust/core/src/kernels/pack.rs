@@ -2,7 +2,7 @@
 //!
 //! A *panel* is up to four vectors wide and as deep as the matrix; row follows row in it without a gap. Columns beyond
 //! the matrix are zeros, so that the inner loop has no edge. The gates of a few last units stand side by side in a *narrow* panel of
-//! one or two vectors. For products on tiles it is always four vectors wide, in bfloat16,
+//! one or two vectors. For products on tiles a panel is always four vectors wide, in bfloat16,
 //! and 32 rows of four columns of tiles follow one after another, with zeros beyond the depth, too.
 
 use std::collections::TryReserveError;
@@ -17,9 +17,9 @@ use crate::simd::{Bf16, Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, Tile
 /// Bytes of weights of which enough stay in a core's second-level cache, be it of one or two MiB, from one pass to the next.
 const SECOND_LEVEL: usize = 2 << 20;
 
-/// Vectors of a narrow panel.
+/// The most vectors of a narrow panel: three would save too little.
 pub(super) const NARROW_VECTORS: usize = 2;
-/// Rows from which on a narrow panel saves more time than what it gives takes to be put where that of a full one is.
+/// The least depth at which a narrow panel pays: spreading its sums to four vectors takes a while.
 const NARROW_DEPTH: usize = 8;
 
 /// A matrix to be packed: element `(d, n)` is `values[d * row_stride + n * column_stride]`.
@@ -142,6 +142,8 @@ pub struct PackedMatrix {
     vectors: usize,
     /// Vectors in all, which are asked for too often to divide for them.
     all_vectors: usize,
+    /// Of how many gates and units, where it was packed by gates; else zeros.
+    gates: (usize, usize),
 }
 
 impl PackedMatrix {
@@ -155,6 +157,7 @@ impl PackedMatrix {
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
         let lanes = isa.lanes();
         self.reset(isa, depth, columns, PANEL_VECTORS)?;
+        self.gates = (0, 0);
         self.fill(isa, (source, columns), self.panels(), |panel, v| {
             let first = columns.min((panel * PANEL_VECTORS + v) * lanes);
             first..columns.min(first + lanes)
@@ -163,8 +166,8 @@ impl PackedMatrix {
     }
 
     /// Packs the `depth x GATES units` weights of a cell, of up to four gates: panel `p` holds, for units `p LANES ..`, the
-    /// columns of the gates side by side, of an LSTM i, f, c and o, a vector for each; of four gates a last panel can be narrow. Fewer
-    /// than four are never packed for tiles.
+    /// columns of the gates side by side, of an LSTM i, f, c and o, a vector for each. The last panel is narrow where there are four
+    /// gates, its columns fit in two vectors, and the matrix is not too low, nor for tiles; fewer than four gates never are.
     ///
     /// # Errors
     /// Where there is no memory for it.
@@ -182,22 +185,24 @@ impl PackedMatrix {
         let isa = if GATES == PANEL_VECTORS { isa } else { isa.without_tiles() };
         let (lanes, columns) = (isa.lanes(), GATES * units);
         let (full, last) = (units / lanes, units % lanes);
-        let is_narrow = (GATES, isa.tiles()) == (PANEL_VECTORS, None)
-            && (1..=NARROW_VECTORS * lanes).contains(&(GATES * last))
-            && depth >= NARROW_DEPTH;
-        let (panels, width) = if is_narrow { (full, columns) } else { (units.div_ceil(lanes), 0) };
-        self.reset(isa, depth, width.max(panels * GATES * lanes), GATES)?;
+        let fits = last > 0 && GATES * last <= NARROW_VECTORS * lanes;
+        let is_narrow = fits && (GATES, isa.tiles()) == (PANEL_VECTORS, None) && depth >= NARROW_DEPTH;
+        let panels = if is_narrow { full } else { units.div_ceil(lanes) };
+        self.reset(isa, depth, if is_narrow { columns } else { panels * GATES * lanes }, GATES)?;
+        self.gates = (GATES, units);
         self.fill(isa, (source, columns), panels, |panel, gate| {
             let first = panel * lanes;
             gate * units + first..gate * units + units.min(first + lanes)
         });
         if is_narrow {
-            let row = self.panel_vectors(full) * lanes;
-            for (d, row) in self.data[full * GATES * lanes * depth..].chunks_exact_mut(row).enumerate() {
-                row.fill(0.0);
-                for (n, value) in row.iter_mut().take(GATES * last).enumerate() {
-                    let column = n / last * units + full * lanes + n % last;
-                    *value = source.values[d * source.row_stride + column * source.column_stride];
+            let width = self.panel_vectors(full) * lanes;
+            for (d, row) in self.data[full * GATES * lanes * depth..].chunks_exact_mut(width).enumerate() {
+                row[GATES * last..].fill(0.0);
+                for (gate, part) in row.chunks_exact_mut(last).take(GATES).enumerate() {
+                    for (n, value) in part.iter_mut().enumerate() {
+                        let column = gate * units + full * lanes + n;
+                        *value = source.values[d * source.row_stride + column * source.column_stride];
+                    }
                 }
             }
         }
@@ -252,7 +257,7 @@ impl PackedMatrix {
         self.depth
     }
 
-    /// Columns, padding of gates included.
+    /// Columns, with those that fill up the vectors of gates.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -282,6 +287,11 @@ impl PackedMatrix {
     /// How many vectors wide a panel is.
     pub fn panel_vectors(&self, panel: usize) -> usize {
         (self.all_vectors - panel * self.vectors).min(self.vectors)
+    }
+
+    /// Of how many gates and units it is, where it was packed by gates; else zeros.
+    pub(super) fn gates(&self) -> (usize, usize) {
+        self.gates
     }
 
     /// Whether a panel of gates is narrow.

@@ -16,6 +16,7 @@ impl Avx2 {
     /// # Safety
     /// [`Avx2::is_available`] must hold.
     #[target_feature(enable = "avx2,fma")]
+    // Not inlined, for `apart`.
     #[inline(never)]
     pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         kernel.run(Avx2(()))
@@ -36,6 +37,7 @@ impl Simd for Avx2 {
     // 3 x 4 accumulators, 3 broadcasts, 1 weight: all 16 registers.
     const TILE_ROWS: usize = 3;
 
+    #[inline(always)]
     fn apart<K: Kernel>(self, kernel: K) -> K::Output {
         with_token!(Avx2::dispatch(kernel))
     }

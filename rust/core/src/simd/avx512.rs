@@ -29,6 +29,7 @@ impl Avx512 {
     /// # Safety
     /// [`Avx512::is_available`] must hold.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    // Not inlined, for `apart`.
     #[inline(never)]
     pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the caller's promise.
@@ -51,6 +52,7 @@ impl Simd for Avx512 {
     const TILE_ROWS: usize = 6;
     const LOOKS_UP: bool = true;
 
+    #[inline(always)]
     fn apart<K: Kernel>(self, kernel: K) -> K::Output {
         with_token!(Avx512::dispatch(kernel))
     }

@@ -39,7 +39,7 @@ pub const MAX_LANES: usize = 16;
 #[repr(align(64))]
 pub struct Table(pub [f32; 16]);
 
-/// Vector arithmetic of one instruction set. All methods are elementwise.
+/// Vector arithmetic of one instruction set. All methods on vectors are elementwise.
 ///
 /// Implementors are tokens that exist only where the CPU has the instructions.
 pub trait Simd: Copy + Send + Sync + 'static {
@@ -106,8 +106,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a / b`
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `1 / a` to one unit in the last place, for `1 <= a`; what is less than 2⁻¹²⁵ may be 0. What takes the divider's place where
-    /// that is slow.
+    /// `1 / a` to one unit in the last place, for `1 <= a`, without the divider where that is slow; what is less than 2⁻¹²⁵ may be 0.
     #[inline(always)]
     fn reciprocal(self, a: Self::V) -> Self::V {
         self.div(self.splat(1.0), a)
@@ -122,8 +121,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn round(self, a: Self::V) -> Self::V;
     /// The float whose bits are those of `a` moved up by 23: the lowest 9 become sign and exponent.
     fn shift_to_exponent(self, a: Self::V) -> Self::V;
-    /// The float whose bits are those of `a` moved up by 19, so that all but the lowest 4 become sign and exponent, plus those of the
-    /// table for those 4. Only where [`Simd::LOOKS_UP`].
+    /// The float whose bits are those of `a` moved up by 19, so that 9 become sign and exponent and the lowest 4 begin the fraction, plus
+    /// the table's entry at those 4. Only where [`Simd::LOOKS_UP`].
     #[inline(always)]
     fn shift_and_look_up(self, _table: &[i32; 16], _a: Self::V) -> Self::V {
         unreachable!("LOOKS_UP is false")

@@ -16,6 +16,7 @@ impl Neon {
     /// # Safety
     /// [`Neon::is_available`] must hold.
     #[target_feature(enable = "neon")]
+    // Not inlined, for `apart`.
     #[inline(never)]
     pub(super) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         kernel.run(Neon(()))
@@ -39,6 +40,7 @@ impl Simd for Neon {
     // 6 x 4 accumulators, 4 weights, 1 broadcast: 29 of 32 registers.
     const TILE_ROWS: usize = 6;
 
+    #[inline(always)]
     fn apart<K: Kernel>(self, kernel: K) -> K::Output {
         with_token!(Neon::dispatch(kernel))
     }

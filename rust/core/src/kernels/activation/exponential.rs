@@ -20,12 +20,12 @@ const BIAS: f32 = 127.0;
 const EXPM1: [f32; 5] = [4.999_999_7e-1, 1.666_654_2e-1, 4.166_720_4e-2, 8.366_647e-3, 1.388_249_7e-3];
 /// `e^-r` on the same, from these.
 const EXP_NEGATIVE: [f32; 7] = [1.0, -1.0, EXPM1[0], -EXPM1[1], EXPM1[2], -EXPM1[3], EXPM1[4]];
-/// `SHARE · e^-r` on `|r| <= ln 2 / 32`: of those that begin with `SHARE (1 - r)` the polynomial of degree 3 with the least relative
+/// `SCALE · e^-r` on `|r| <= ln 2 / 32`: of those that begin with `SCALE (1 - r)` the polynomial of degree 3 with the least relative
 /// error, 0.03 of a unit. Less than 1, it is rounded to half as much as what lies above.
-const SHARE_EXP_NEGATIVE: [f32; 4] = [SHARE, -SHARE, 4.791_477_6e-1, -1.597_112_6e-1];
+const SCALED_EXP_NEGATIVE: [f32; 4] = [SCALE, -SCALE, 4.791_477_6e-1, -1.597_112_6e-1];
 /// Of the floats near 0.96 the one for which the floats nearest to [`POWERS`] are nearest: to 0.32 of a unit.
-const SHARE: f32 = 0.958_264_6;
-/// `2^(j / 16) / SHARE`
+const SCALE: f32 = 0.958_264_6;
+/// `2^(j / 16) / SCALE`
 const POWERS: [f32; 16] = [
     1.043_553_1,
     1.089_755_2,
@@ -44,7 +44,7 @@ const POWERS: [f32; 16] = [
     1.913_884_9,
     1.998_619_8,
 ];
-/// What makes powers of the exponents with `j` beside them: the bits of the powers' fractions less `j`.
+/// `2^(n / 16) / SCALE` has the bits `((n + 16 · 127) << 19) + FRACTIONS[n mod 16]`.
 const FRACTIONS: [i32; 16] = {
     let mut fractions = [0; 16];
     let mut j = 0;
@@ -57,7 +57,7 @@ const FRACTIONS: [i32; 16] = {
 
 /// `e^x`; 0 where that is subnormal, infinity where it is too large.
 #[inline(always)]
-pub fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
+pub(in crate::kernels) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
     let clamped = simd.min(simd.splat(EXP_HIGH), simd.max(simd.splat(EXP_LOW), x));
     let n = simd.round(simd.mul(clamped, simd.splat(LOG2_E)));
     let half = simd.round(simd.mul(n, simd.splat(0.5)));
@@ -81,7 +81,7 @@ pub fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
 /// the one before. `ln 2` as a float is wrong by 2⁻²⁸ of it, times `n`, which does not show beside 1: the larger `n`, the less
 /// `e^x` counts.
 #[inline(always)]
-pub fn expm1_negative<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
+pub(super) fn expm1_negative<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
     let round = simd.splat(ROUND + BIAS);
     // Loops, not closures: only what is inlined is compiled with the instruction set's features.
     let (mut power, mut r, mut y) = (x, x, [simd.splat(EXPM1[4]); N]);
@@ -110,14 +110,14 @@ pub fn expm1_negative<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; 
 ///
 /// `e^-x = 2^(n / steps) · e^-r`, `n` integral, `|r| <= ln 2 / (2 steps)`. All advance together.
 #[inline(always)]
-pub fn sigmoids<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
+pub(super) fn sigmoids<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
     let (steps, polynomial): (f32, &[f32]) =
-        if S::LOOKS_UP { (16.0, &SHARE_EXP_NEGATIVE) } else { (1.0, &EXP_NEGATIVE) };
+        if S::LOOKS_UP { (16.0, &SCALED_EXP_NEGATIVE) } else { (1.0, &EXP_NEGATIVE) };
     let round = simd.splat(ROUND + BIAS * steps);
     let highest = polynomial.len() - 1;
     let (mut power, mut r, mut y) = (x, x, [simd.splat(polynomial[highest]); N]);
     for (power, r) in power.iter_mut().zip(&mut r) {
-        // Beyond, the power would not be normal.
+        // Within, the power's exponent is one of a float; 0, where `x > 87.3`, gives too little to show beside 1.
         *r = simd.min(simd.splat(88.0), simd.max(simd.splat(-88.0), *r));
         *power = simd.mul_add(*r, simd.splat(-LOG2_E * steps), round);
     }

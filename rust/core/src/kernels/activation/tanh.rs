@@ -51,7 +51,7 @@ static PIECES: [Table; 7] = [
 
 /// `tanh` of each, with the sign put back to what `|x|` gives. All advance together.
 #[inline(always)]
-pub fn tanhs<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
+pub(in crate::kernels) fn tanhs<S: Simd, const N: usize>(simd: S, x: [S::V; N]) -> [S::V; N] {
     if S::LOOKS_UP { in_pieces(simd, x) } else { from_exponentials(simd, x) }
 }
 

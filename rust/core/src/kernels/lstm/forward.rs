@@ -418,7 +418,7 @@ impl ForwardMember<'_> {
             let row = pass.order.step(step).start + rank;
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
                 let rows = std::array::from_fn(|r| row + r);
-                projection.sum::<S, MR>(simd, (panel, pass.units), rows, Ahead::NONE, of_x);
+                projection.sum::<S, MR>(simd, panel, rows, Ahead::NONE, of_x);
             }
             // What the cell's update reads and writes.
             let mut places = [std::ptr::null(); 2 * MAX_TILE_ROWS];
@@ -441,8 +441,7 @@ impl ForwardMember<'_> {
             let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
             let h = rows_from(h, pass.units);
             let ahead = Ahead::places(&places[..count], pass.units).and(coming);
-            let units = S::LANES.min(pass.units - panel * S::LANES);
-            sum_gates::<S, MR>(simd, h, (pass.recurrent_kernel, panel, units), ahead, of_h);
+            sum_gates::<S, MR>(simd, h, (pass.recurrent_kernel, panel), ahead, of_h);
         }
     }
 

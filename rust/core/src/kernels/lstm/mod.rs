@@ -45,10 +45,7 @@ impl Activations {
 }
 
 fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
-    let panels = units.div_ceil(isa.lanes());
-    assert_eq!((matrix.lanes(), matrix.depth(), matrix.panels()), (isa.lanes(), depth, panels));
-    let padded = panels * isa.lanes() * PANEL_VECTORS;
-    assert!(matrix.columns() == padded || matrix.columns() == PANEL_VECTORS * units);
+    assert_eq!((matrix.lanes(), matrix.depth(), matrix.gates()), (isa.lanes(), depth, (PANEL_VECTORS, units)));
 }
 
 /// The gates of `count` units, from that of the first one's i on, `stride` floats from gate to gate.

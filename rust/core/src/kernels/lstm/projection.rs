@@ -28,7 +28,7 @@ impl Projection<'_> {
         assert!(self.bias.tiles().is_none());
     }
 
-    /// Fills `sums` with `x · W` of a panel of so many units in all, for the rows of `x` given, and asks for what is ahead.
+    /// Fills `sums` with `x · W` of a panel, for the rows of `x` given, and asks for what is ahead.
     ///
     /// # Safety
     /// [`Projection::check`] must have passed for those rows; `panel` must be one of the panels.
@@ -36,7 +36,7 @@ impl Projection<'_> {
     pub(super) unsafe fn sum<S: Simd, const MR: usize>(
         &self,
         simd: S,
-        (panel, units): (usize, usize),
+        panel: usize,
         rows: [usize; MR],
         ahead: Ahead<'_>,
         sums: &mut Scratch,
@@ -44,7 +44,7 @@ impl Projection<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             let x = rows.map(|row| self.x.at(row));
-            sum_gates::<S, MR>(simd, x, (self.kernel, panel, S::LANES.min(units - panel * S::LANES)), ahead, sums);
+            sum_gates::<S, MR>(simd, x, (self.kernel, panel), ahead, sums);
         }
     }
 
@@ -83,7 +83,7 @@ impl Projection<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            self.sum(simd, (panel, units), rows.map(|(row, _)| row), ahead, sums);
+            self.sum(simd, panel, rows.map(|(row, _)| row), ahead, sums);
             for (r, (_, target)) in rows.into_iter().enumerate() {
                 self.put(simd, panel, units, target, sums, r);
             }
