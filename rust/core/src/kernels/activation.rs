@@ -1,7 +1,8 @@
 //! Activation functions, forward and backward.
 //!
 //! Worst errors in units in the last place against the exact value, over every `f32` whose result is normal: `sigmoid` 2.5,
-//! `tanh` 2.6, on AVX-512 2.3 and 1.3; `exp` 1.2. Smaller results of `exp` are 0, of `sigmoid` subnormal; where those are flushed, 0 from 2⁻¹²⁵ on.
+//! `tanh` 2.6, on AVX-512 2.3 and 1.3; `exp` 1.2. Smaller results of `exp` are 0, of `sigmoid` subnormal; where those are
+//! flushed, 0 from 2⁻¹²⁵ on.
 
 mod exponential;
 mod tanh;

@@ -21,6 +21,8 @@ const SECOND_LEVEL: usize = 2 << 20;
 pub(super) const NARROW_VECTORS: usize = 2;
 /// The least depth at which a narrow panel pays: spreading its sums to four vectors takes a while.
 const NARROW_DEPTH: usize = 8;
+// Who adds a bias, of one row, finds a vector for each gate.
+const _: () = assert!(NARROW_DEPTH > 1);
 
 /// A matrix to be packed: element `(d, n)` is `values[d * row_stride + n * column_stride]`.
 #[derive(Clone, Copy)]
