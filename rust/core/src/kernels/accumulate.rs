@@ -4,8 +4,7 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::pack::{NARROW_VECTORS, PackedMatrix};
-use crate::simd::{Kernel, Simd};
+use crate::simd::Simd;
 
 /// Vectors in a full panel: one for each gate of an LSTM.
 pub(crate) const PANEL_VECTORS: usize = 4;
@@ -97,7 +96,7 @@ pub(super) trait Left: Copy {
 
 /// Rows of adjacent elements.
 #[derive(Clone, Copy)]
-struct LeftRows<const MR: usize>([*const f32; MR]);
+pub(super) struct LeftRows<const MR: usize>(pub(super) [*const f32; MR]);
 
 impl<const MR: usize> Left for LeftRows<MR> {
     #[inline(always)]
@@ -180,7 +179,7 @@ unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
 /// Terms that are summed one after another before they are added to the sums of others: the rounding error of a sum grows
 /// with the number of its terms, and sums of sums keep it small. A single vector of columns, as a series of one feature
 /// has, can afford short ones.
-const fn sum_block<const NV: usize>() -> usize {
+pub(super) const fn sum_block<const NV: usize>() -> usize {
     if NV == 1 { 16 } else { 96 }
 }
 
@@ -213,79 +212,6 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     let rows = LeftRows(black_box(rows));
     // SAFETY: the caller's promise.
     unsafe { sum_blocks::<S, MR, NV>(simd, const { sum_block::<NV>() }, depth, rows, b, ahead, sums) };
-}
-
-/// As [`sum_rows`] for a panel of four gates, which may be narrow: a vector for each gate, with zeros beyond its units.
-///
-/// # Safety
-/// As for [`sum_rows`]; `matrix` must be packed by four gates for this vector length, and `panel` one of its panels.
-#[inline(always)]
-pub(super) unsafe fn sum_gates<S: Simd, const MR: usize>(
-    simd: S,
-    rows: [*const f32; MR],
-    (matrix, panel): (&PackedMatrix, usize),
-    ahead: Ahead<'_>,
-    sums: &mut Scratch,
-) {
-    if matrix.is_narrow(panel) {
-        simd.apart(NarrowSums { rows, matrix, panel, ahead, sums });
-    } else {
-        // SAFETY: the caller's promise; the panel is full.
-        unsafe {
-            let b = matrix.panel(panel).as_ptr();
-            sum_rows::<S, MR, PANEL_VECTORS>(simd, matrix.depth(), rows, b, ahead, sums);
-        }
-    }
-}
-
-/// [`sum_gates`] of a narrow panel. Apart from its callers, which are many, it is compiled once.
-struct NarrowSums<'a, const MR: usize> {
-    rows: [*const f32; MR],
-    matrix: &'a PackedMatrix,
-    panel: usize,
-    ahead: Ahead<'a>,
-    sums: &'a mut Scratch,
-}
-
-impl<const MR: usize> Kernel for NarrowSums<'_, MR> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        // SAFETY: `sum_gates`, which alone makes these, was promised the rows and the matrix.
-        unsafe {
-            match self.matrix.panel_vectors(self.panel) {
-                1 => self.sum::<S, 1>(simd),
-                NARROW_VECTORS => self.sum::<S, NARROW_VECTORS>(simd),
-                vectors => unreachable!("a narrow panel of {vectors} vectors"),
-            }
-        }
-    }
-}
-
-impl<const MR: usize> NarrowSums<'_, MR> {
-    /// # Safety
-    /// As for [`sum_gates`]; the panel must have `NV` vectors.
-    #[inline(always)]
-    unsafe fn sum<S: Simd, const NV: usize>(self, simd: S) {
-        let (_, units) = self.matrix.gates();
-        let units = units - self.panel * S::LANES;
-        assert!(PANEL_VECTORS * units <= NV * S::LANES);
-        // Hidden from the compiler as in `sum_rows`; in blocks as long as a full panel's, which gives the same bits.
-        let (rows, most) = (LeftRows(black_box(self.rows)), const { sum_block::<PANEL_VECTORS>() });
-        let (b, depth) = (self.matrix.panel(self.panel).as_ptr(), self.matrix.depth());
-        let mut narrow = Scratch::new();
-        // SAFETY: the caller's promise; by the assertion the gates lie within a row's vectors, which `narrow` holds for each row.
-        unsafe {
-            sum_blocks::<S, MR, NV>(simd, most, depth, rows, b, self.ahead, &mut narrow);
-            for r in 0..MR {
-                for gate in 0..PANEL_VECTORS {
-                    let from = narrow.0.as_ptr().cast::<f32>().add(r * NV * S::LANES + gate * units);
-                    self.sums.replace::<S, PANEL_VECTORS>(simd, r, gate, simd.load_partial(from, units));
-                }
-            }
-        }
-    }
 }
 
 /// Fills `sums` with `Σ_d a(r, d) · b[d, v]`, in even blocks of at most `most` terms.
@@ -389,6 +315,16 @@ impl Scratch {
             let vector = unsafe { one.vector::<S, NV>(simd, 0, v) };
             self.replace::<S, NV>(simd, r, v, vector);
         }
+    }
+
+    /// Some floats of row `r` of a tile with `NV` vectors a row, from float `first` on.
+    ///
+    /// # Safety
+    /// It must have been filled with such a tile, and the row must have `first + count` floats.
+    #[inline(always)]
+    pub(super) unsafe fn part<S: Simd, const NV: usize>(&self, simd: S, r: usize, first: usize, count: usize) -> S::V {
+        // SAFETY: as in `fill`; the caller's promise.
+        unsafe { simd.load_partial(self.0.as_ptr().cast::<f32>().add(r * NV * S::LANES + first), count) }
     }
 
     /// Vector `v` of row `r` of a tile with `NV` vectors a row.

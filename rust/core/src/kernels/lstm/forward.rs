@@ -5,9 +5,10 @@ mod tiles;
 use std::ops::Range;
 
 use super::projection::Projection;
+use super::sums::sum_gates;
 use super::{Activations, check_gates, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, sum_gates, with_rows,
+    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Item, Member, Members, Pass};

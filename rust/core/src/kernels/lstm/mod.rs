@@ -19,6 +19,7 @@
 mod backward;
 mod forward;
 mod projection;
+mod sums;
 
 pub use backward::{Backward, BackwardMembers};
 pub use forward::{Forward, ForwardMembers, Input};

@@ -1,7 +1,8 @@
 //! `x · W + b`
 
 use super::check_gates;
-use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, sum_gates, with_rows};
+use super::sums::sum_gates;
+use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, with_rows};
 use crate::kernels::pack::PackedMatrix;
 use crate::kernels::rows::Rows;
 use crate::kernels::shared::Shared;
