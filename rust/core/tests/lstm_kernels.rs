@@ -4,13 +4,17 @@
 mod support;
 
 use lstm_core::kernels::activation::Activation;
-use lstm_core::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection};
+use lstm_core::kernels::lstm::{Activations, Backward, Forward, Input, Project, Projection, Stack};
 use lstm_core::kernels::pack::{PackedMatrix, Source};
 use lstm_core::kernels::{Columns, Direction, Order, Pass, Rows};
+use lstm_core::parallel::{set_num_threads, team};
 use lstm_core::simd::Isa;
 use support::{Random, assert_close, wide};
 
 const ACTIVATIONS: Activations = Activations { cell: Activation::Tanh, gate: Activation::Sigmoid };
+
+/// Of the tests of bits.
+const STEPS: usize = 12;
 
 /// The weights of an LSTM, packed, its activations and what `h` is multiplied by.
 struct Packed {
@@ -53,6 +57,36 @@ impl Packed {
         Projection { x: Rows::picked(x, self.inputs, order.inputs()), kernel: &self.kernel, bias: &self.bias }
     }
 
+    /// A forward pass over `x`, or over what a pass below it gives out.
+    fn forward<'a>(
+        &'a self,
+        x: Option<&'a [f32]>,
+        order: &'a Order,
+        held: &'a mut Held,
+        training: bool,
+        ahead: bool,
+    ) -> Forward<'a> {
+        let mut projection = self.projection(x.unwrap_or_default(), order);
+        if x.is_none() {
+            projection.x = Rows::none();
+        }
+        Forward {
+            isa: self.isa,
+            order,
+            units: self.units,
+            input: if ahead { Input::Ahead(projection, &mut held.room) } else { Input::Fused(projection) },
+            recurrent_kernel: &self.recurrent_kernel,
+            activations: self.activations,
+            h: &mut held.h,
+            c: &mut held.c,
+            gates: training.then_some(&mut held.saved),
+            output: Some(Columns::all(&mut held.output, self.units)),
+            last: &mut held.last,
+            dropout: self.dropout.as_deref(),
+            turn: 0,
+        }
+    }
+
     /// Runs back through time, down to the initial states, cut into runs of ranks and of columns: from the gradient of
     /// all outputs and, in `dh` and `dc`, that of the last states.
     fn backward(
@@ -78,6 +112,33 @@ impl Packed {
             wants_initial: true,
         };
         together(&pass.members(order.parts(runs, 1), columns));
+    }
+}
+
+/// What a forward pass writes.
+#[derive(PartialEq)]
+struct Held {
+    h: Vec<f32>,
+    c: Vec<f32>,
+    saved: Vec<f32>,
+    output: Vec<f32>,
+    last: Vec<f32>,
+    /// Of two steps projected ahead, used again and again.
+    room: Vec<f32>,
+}
+
+impl Held {
+    fn new(packed: &Packed, order: &Order, training: bool) -> Held {
+        let (units, outputs) = (packed.units, order.batch() * STEPS);
+        let states = vec![0.0; order.state_rows(training) * units];
+        Held {
+            c: states.clone(),
+            h: states,
+            saved: vec![0.0; order.rows() * 4 * units],
+            output: vec![0.0; outputs * units],
+            last: vec![0.0; order.batch() * units],
+            room: vec![0.0; 2 * order.batch() * 4 * units],
+        }
     }
 }
 
@@ -273,7 +334,7 @@ fn bits_do_not_depend_on_who_computes_what() {
 }
 
 fn bits_do_not_depend(activations: Activations, drops: bool) {
-    let (batch, steps, inputs, units) = (27, 12, 3, 212);
+    let (batch, steps, inputs, units) = (27, STEPS, 3, 212);
     let gates = 4 * units;
     let mut random = Random(11);
     let scale = |values: Vec<f32>| values.into_iter().map(|w| 0.1 * w).collect::<Vec<f32>>();
@@ -296,31 +357,10 @@ fn bits_do_not_depend(activations: Activations, drops: bool) {
                 for (runs, columns, turn) in [(1, 1, 0), (4, 1, 1), (1, 2, 1), (1, 3, 0)] {
                     let mut states = Vec::new();
                     for training in [false, true] {
-                        let projection = packed.projection(&x, &order);
-                        // Of two steps, used again and again.
-                        let mut room = vec![0.0; 2 * batch * gates];
-                        let len = order.state_rows(training) * units;
-                        let (mut h, mut c) = (vec![0.0; len], vec![0.0; len]);
-                        let mut saved = vec![0.0; order.rows() * gates];
-                        let (mut output, mut last) = (vec![0.0; batch * steps * units], vec![0.0; batch * units]);
-                        let pass = Forward {
-                            isa,
-                            order: &order,
-                            units,
-                            input: if ahead { Input::Ahead(projection, &mut room) } else { Input::Fused(projection) },
-                            recurrent_kernel: &packed.recurrent_kernel,
-                            activations,
-                            h: &mut h,
-                            c: &mut c,
-                            gates: training.then_some(&mut saved),
-                            output: Some(Columns::all(&mut output, units)),
-                            last: &mut last,
-                            dropout: packed.dropout.as_deref(),
-                            turn,
-                        }
-                        .members(order.parts(runs, 1), columns);
-                        together(&pass);
-                        drop(pass);
+                        let mut held = Held::new(&packed, &order, training);
+                        let pass = packed.forward(Some(&x), &order, &mut held, training, ahead);
+                        together(&Forward { turn, ..pass }.members(order.parts(runs, 1), columns));
+                        let Held { c, mut saved, output, last, .. } = held;
                         let (mut dh, mut dc) = (vec![0.5; batch * units], vec![0.25; batch * units]);
                         if training {
                             packed.backward(&order, (&c, &mut saved), &d_output, (&mut dh, &mut dc), (runs, columns));
@@ -336,4 +376,72 @@ fn bits_do_not_depend(activations: Activations, drops: bool) {
             }
         }
     }
+}
+
+#[test]
+fn passes_one_above_the_other_have_the_bits_of_one_after_the_other() {
+    let sizes = [5, 20, 9, 50];
+    let mut random = Random(12);
+    let keep: Vec<u8> = (0..7 * STEPS).map(|_| u8::from(random.below(3) > 0)).collect();
+    set_num_threads(3);
+    for isa in support::with_tiles() {
+        let cells: Vec<_> = sizes
+            .windows(2)
+            .map(|sizes| {
+                let gates = 4 * sizes[1];
+                let [w, u, b] = [sizes[0], sizes[1], 1].map(|rows| random.floats(rows * gates));
+                Packed::new(isa, [&w, &u, &b])
+            })
+            .collect();
+        for (batch, mask) in [(1, None), (7, None), (7, Some(&*keep))] {
+            let x = random.floats(batch * STEPS * sizes[0]);
+            for (direction, training, ahead) in [
+                (Direction::Forwards, false, true),
+                (Direction::BackwardsInPlace, false, false),
+                (Direction::BackwardsInPlace, true, true),
+                (Direction::Forwards, true, false),
+            ] {
+                let mut order = Order::default();
+                order.set(batch, STEPS, mask, direction);
+                let held = || cells.iter().map(|cell| Held::new(cell, &order, training)).collect::<Vec<_>>();
+                let mut apart = held();
+                for (level, cell) in cells.iter().enumerate() {
+                    let (below, own) = apart.split_at_mut(level);
+                    let x = below.last().map_or(&x, |below| &below.output);
+                    let pass = cell.forward(Some(x), &order, &mut own[0], training, ahead);
+                    together(&pass.members(order.parts(1, 1), 1));
+                }
+                for runs in [1, 2, 4] {
+                    let mut above = held();
+                    let mut x = Some(&*x);
+                    let passes = cells.iter().zip(&mut above);
+                    let passes = passes.map(|(cell, held)| cell.forward(x.take(), &order, held, training, ahead));
+                    Stack::new(passes, &order.parts(runs, 1)).run(&team(usize::MAX));
+                    for (above, apart) in above.iter_mut().zip(&apart) {
+                        // Where steps projected ahead stood does not matter.
+                        above.room.clone_from(&apart.room);
+                        assert!(above == apart, "{} {batch} {direction:?} in {runs} runs", isa.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "the steps of two passes are not the same")]
+fn a_pass_does_not_follow_one_that_goes_the_other_way() {
+    let isa = Isa::available()[0];
+    let cell = Packed::new(isa, [&[0.5; 4], &[0.5; 4], &[0.5; 4]]);
+    let orders = [Direction::Forwards, Direction::BackwardsInPlace].map(|direction| {
+        let mut order = Order::default();
+        order.set(2, STEPS, None, direction);
+        order
+    });
+    let x = [0.5; 2 * STEPS];
+    let [mut first, mut second] = [0, 1].map(|i: usize| Held::new(&cell, &orders[i], false));
+    let lower = cell.forward(Some(&x), &orders[0], &mut first, false, false);
+    let upper = cell.forward(None, &orders[1], &mut second, false, false);
+    let ranks = orders[0].parts(1, 1);
+    Stack::new([lower, upper], &ranks);
 }

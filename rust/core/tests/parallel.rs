@@ -56,6 +56,23 @@ fn links_of_a_chain_come_one_after_another() {
 }
 
 #[test]
+fn links_of_a_wavefront_come_after_those_below() {
+    for threads in [1, 2, 5] {
+        let _alone = alone(threads);
+        for (levels, width, links) in [(2, 1, 20), (3, 2, 7), (2, 8, 9), (9, 1, 4), (2, 3, 0), (0, 3, 3)] {
+            let done: Vec<_> = (0..levels * width).map(|_| AtomicUsize::new(0)).collect();
+            team(LARGE).wavefront(levels, width, links, |chain, link| {
+                assert_eq!(done[chain].load(Ordering::Relaxed), link);
+                assert!(chain < width || done[chain - width].load(Ordering::Relaxed) > link);
+                black_box((0..link * chain * 100).sum::<usize>());
+                done[chain].store(link + 1, Ordering::Relaxed);
+            });
+            assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == links));
+        }
+    }
+}
+
+#[test]
 fn sleepers_wake() {
     let _alone = alone(5);
     for _ in 0..20 {
@@ -129,6 +146,11 @@ fn a_panic_reaches_the_caller_and_the_team_goes_on() {
             team(LARGE).chains(5, 4, |chain, link| assert!((chain, link) != (bad, 2), "chain {chain}"));
         }));
         assert_eq!(message(result), format!("chain {bad}"));
+        // Others wait for it.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            team(LARGE).wavefront(5, 1, 4, |chain, link| assert!((chain, link) != (bad, 2), "level {chain}"));
+        }));
+        assert_eq!(message(result), format!("level {bad}"));
     }
     for bad in 0..3 {
         let barrier = Barrier::new(3);

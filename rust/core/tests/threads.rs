@@ -19,6 +19,17 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     // Weights so large that threads share them by columns, and take from each other.
     training_does_not((30, 4), &[lstm("large", 523, false, false)]);
     training_does_not((30, 9), &[both("small", 24), both("both", 37), lstm("last", 16, false, false)]);
+    // So few sequences that layers one above the other are computed at the same time.
+    training_does_not(
+        (2, 41),
+        &[
+            lstm("lower", 37, true, false),
+            dropout("between"),
+            lstm("middle", 21, true, false),
+            lstm("upper", 37, false, false),
+        ],
+    );
+    training_does_not((5, 60), &[cells("stack", &[37, 21, 30], true), lstm("last", 16, false, false)]);
     losses_do_not();
     set_num_threads(0);
     assert!(num_threads() >= 1);
@@ -32,6 +43,21 @@ fn lstm(name: &str, units: usize, sequences: bool, backwards: bool) -> Value {
     json!({"class_name": "LSTM", "config": {"name": name, "units": units, "activation": "tanh",
         "recurrent_activation": "sigmoid", "return_sequences": sequences, "go_backwards": backwards,
         "kernel_initializer": uniform(), "recurrent_initializer": uniform(), "bias_initializer": uniform()}})
+}
+
+fn cells(name: &str, units: &[usize], backwards: bool) -> Value {
+    let cell = |(i, &units): (usize, &usize)| {
+        json!({"class_name": "LSTMCell", "config": {"name": format!("cell_{i}"), "units": units, "activation": "tanh",
+            "recurrent_activation": "sigmoid", "kernel_initializer": uniform(), "recurrent_initializer": uniform(),
+            "bias_initializer": uniform()}})
+    };
+    let cells: Vec<_> = units.iter().enumerate().map(cell).collect();
+    let stack = json!({"class_name": "StackedRNNCells", "config": {"name": "cells", "cells": cells}});
+    json!({"class_name": "RNN", "config": {"name": name, "cell": stack, "return_sequences": true, "go_backwards": backwards}})
+}
+
+fn dropout(name: &str) -> Value {
+    json!({"class_name": "Dropout", "config": {"name": name, "rate": 0.2, "noise_shape": null, "seed": null}})
 }
 
 fn both(name: &str, units: usize) -> Value {

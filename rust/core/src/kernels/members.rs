@@ -11,8 +11,8 @@ use crate::simd::FlushDenormals;
 
 /// The fewest steps of a link, and the most links: some tens of microseconds of the smallest cells, beside which it costs
 /// nothing to take the next; and so many that threads end together but for a thirtieth of their time.
-const LINK_STEPS: usize = 6;
-const MOST_LINKS: usize = 32;
+pub(super) const LINK_STEPS: usize = 6;
+pub(super) const MOST_LINKS: usize = 32;
 
 /// Ranks of an item: four full tiles.
 const ITEM_RANKS: usize = 24;

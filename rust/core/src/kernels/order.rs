@@ -22,6 +22,11 @@ impl Direction {
         matches!(self, Direction::Backwards | Direction::BackwardsInPlace)
     }
 
+    /// Whether a pass takes its steps in the order in which one below it gives them out, each where it stands.
+    pub fn follows(self, below: Direction) -> bool {
+        below.is_backwards() == below.turns_outputs() && self.is_backwards() == below.is_backwards()
+    }
+
     /// Whether the output computed first stands last.
     pub fn turns_outputs(self) -> bool {
         matches!(self, Direction::BackwardsInPlace | Direction::ForwardsTurned)
@@ -148,6 +153,11 @@ impl Order {
     /// Whether every step of every sequence counts.
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Whether its rows take, one for one, what those of another give out.
+    pub fn follows(&self, below: &Order) -> bool {
+        self.starts == below.starts && self.inputs == below.outputs
     }
 
     /// The rows of a step.

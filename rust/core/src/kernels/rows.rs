@@ -1,35 +1,59 @@
 //! Rows of floats in memory, adjacent or picked by an index.
 
+use std::marker::PhantomData;
+
 use super::shared::Shared;
 use super::{span, volume};
 
-/// Rows that a kernel reads: row `n` is `values[index[n] * width ..]`, without an index `values[n * width ..]`.
+/// Rows that a kernel reads: row `n` begins at float `index[n] * width`, without an index at `n * width`.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// The floats.
-    pub values: &'a [f32],
+    /// An address alone, for others may write rows that are not read yet.
+    first: *const f32,
+    len: usize,
     /// Distance of rows.
-    pub width: usize,
+    pub(super) width: usize,
     /// Where each row stands.
-    pub index: Option<&'a [u32]>,
+    pub(super) index: Option<&'a [u32]>,
+    borrow: PhantomData<&'a [f32]>,
 }
 
+// SAFETY: it is no more than an address; reading through it is what is unsafe.
+unsafe impl Send for Rows<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Rows<'_> {}
+
 impl<'a> Rows<'a> {
-    /// Adjacent rows.
+    /// Adjacent rows, `width` apart.
     pub fn adjacent(values: &'a [f32], width: usize) -> Self {
-        Rows { values, width, index: None }
+        Rows { first: values.as_ptr(), len: values.len(), width, index: None, borrow: PhantomData }
     }
 
-    /// Rows picked by an index.
+    /// Rows picked by an index from those `width` apart.
     pub fn picked(values: &'a [f32], width: usize, index: &'a [u32]) -> Self {
-        Rows { values, width, index: Some(index) }
+        Rows { index: Some(index), ..Rows::adjacent(values, width) }
+    }
+
+    /// None.
+    pub fn none() -> Self {
+        Rows::adjacent(&[], 0)
+    }
+
+    /// Of how many floats the rows are taken.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The first of them.
+    pub(super) fn as_ptr(&self) -> *const f32 {
+        self.first
     }
 
     /// # Panics
     /// Where `rows` rows of which `read` floats are read are not there.
     pub(super) fn check(&self, rows: usize, read: usize) {
         assert!(read <= self.width || rows <= 1);
-        check(self.values.len(), self.width, self.index, rows, read);
+        check(self.len, self.width, self.index, rows, read);
     }
 
     /// The first float of a row.
@@ -41,7 +65,7 @@ impl<'a> Rows<'a> {
         // SAFETY: the caller's promise.
         unsafe {
             let row = self.index.map_or(row, |index| *index.get_unchecked(row) as usize);
-            self.values.as_ptr().add(row * self.width)
+            self.first.add(row * self.width)
         }
     }
 }
@@ -106,6 +130,17 @@ impl<'a> Columns<'a> {
     pub fn split(matrix: &'a mut [f32], left: usize, right: usize) -> (Self, Self) {
         let (matrix, stride) = (Shared::new(matrix), left + right);
         (Columns { matrix, stride, first: 0, width: left }, Columns { matrix, stride, first: left, width: right })
+    }
+
+    /// The same columns to be read by others, in rows picked by an index.
+    ///
+    /// # Safety
+    /// What is read of them must have been written before, as the reader sees it.
+    pub(super) unsafe fn picked(&self, index: &'a [u32]) -> Rows<'a> {
+        let len = self.matrix.len().saturating_sub(self.first);
+        // SAFETY: not beyond the length.
+        let first = unsafe { self.matrix.at(self.matrix.len() - len) };
+        Rows { first, len, width: self.stride, index: Some(index), borrow: PhantomData }
     }
 
     /// # Panics

@@ -346,7 +346,7 @@ impl Block<'_> {
         let mut start = 0;
         // Rows of what is copied next that nobody has asked for yet.
         let mut left = if self.all.dz.index.is_some() { 0 } else { depth.min(self.all.rows - next.0) };
-        let mut next = self.all.dz.values.as_ptr().wrapping_add(next.0 * to_next + next.1);
+        let mut next = self.all.dz.as_ptr().wrapping_add(next.0 * to_next + next.1);
         for share in shares.iter().flatten() {
             for (first, count) in row_blocks::<S>(share.columns.len()) {
                 // SAFETY: `a` and `dz` hold the rows; this part alone writes these rows and columns of the gradient, one block

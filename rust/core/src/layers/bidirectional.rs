@@ -195,8 +195,8 @@ impl Layer for Bidirectional {
         inputs > 1
     }
 
-    fn takes_dictionary(&self) -> bool {
-        self.halves.iter().all(Recurrence::takes_dictionary)
+    fn takes_dictionary(&self, training: bool) -> bool {
+        self.halves.iter().all(|half| !half.drops_inputs(training))
     }
 
     fn states<'a>(&self, _: usize, _: &'a mut BidirectionalCache) -> Result<Vec<&'a mut [f32]>> {

@@ -1,6 +1,7 @@
 //! What a recurrence asks of its cell.
 
 use super::Tensor;
+use super::lstm::Lstm;
 use super::recurrence::{Given, RecurrenceCache};
 use crate::error::Result;
 use crate::kernels::matmul::{Initial, Matmul};
@@ -56,6 +57,11 @@ pub(super) trait Cell: Send + Sync {
         cache: &'a mut RecurrenceCache,
         threads: usize,
     ) -> Box<dyn Pass + 'a>;
+
+    /// The cell, if it is one whose passes can be computed at the same time as those above them.
+    fn as_lstm(&self) -> Option<&Lstm> {
+        None
+    }
 
     /// A backward pass through time, cut for so many threads.
     fn backward<'a>(

@@ -46,6 +46,10 @@ impl Layer for Identity {
         self.regularizer
     }
 
+    fn is_identity(&self) -> bool {
+        true
+    }
+
     fn forward(&self, call: Forward<'_>, (): &mut ()) -> Result<()> {
         call.outputs[0].floats_mut().copy_from_slice(call.tensors[call.inputs[0]].floats());
         Ok(())

@@ -37,6 +37,8 @@ mod scaling;
 mod shape;
 mod simple_rnn;
 mod softmax;
+mod split;
+mod stack;
 mod tensor;
 mod time_distributed;
 mod window;
@@ -44,6 +46,7 @@ mod window;
 pub use activation::activate;
 pub use initializer::{Initializer, Random};
 pub use pointwise::Pointwise;
+pub use rnn::{Stacked, forward_stack};
 pub use rows::RowSet;
 pub(crate) use rules::Rules;
 pub use rules::{Constraint, Regularizer};
@@ -55,6 +58,7 @@ use std::any::Any;
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation as Function;
 use crate::simd::Isa;
+use rnn::Rnn;
 
 /// Builds the nodes of a layer from its name, Keras' configuration of it and the shapes of its inputs. The nodes are a
 /// chain: the first takes the layer's inputs, the last gives its outputs.
@@ -300,8 +304,13 @@ pub trait Layer: Send + Sync + 'static {
         None
     }
 
-    /// Whether its input may hold repeated rows once, in training too.
-    fn takes_dictionary(&self) -> bool {
+    /// Whether its input may hold repeated rows once.
+    fn takes_dictionary(&self, _training: bool) -> bool {
+        false
+    }
+
+    /// Whether prediction hands its input on.
+    fn is_identity(&self) -> bool {
         false
     }
 
@@ -430,8 +439,22 @@ impl Node {
     }
 
     /// See [`Layer::takes_dictionary`].
-    pub fn takes_dictionary(&self) -> bool {
-        self.0.takes_dictionary_()
+    pub fn takes_dictionary(&self, training: bool) -> bool {
+        self.0.takes_dictionary_(training)
+    }
+
+    /// See [`Layer::is_identity`].
+    pub fn is_identity(&self) -> bool {
+        self.0.is_identity_()
+    }
+
+    /// Whether [`forward_stack`] takes it.
+    pub fn is_stackable(&self) -> bool {
+        self.as_rnn().is_some_and(Rnn::begins_anew)
+    }
+
+    fn as_rnn(&self) -> Option<&Rnn> {
+        self.0.as_any().downcast_ref()
     }
 
     /// See [`Layer::states`].
@@ -496,7 +519,9 @@ trait ErasedLayer: Send + Sync {
     fn input_kind_(&self) -> Kind;
     fn as_activation_(&self) -> Option<AnyActivation>;
     fn activity_regularizer_(&self) -> Option<Regularizer>;
-    fn takes_dictionary_(&self) -> bool;
+    fn takes_dictionary_(&self, training: bool) -> bool;
+    fn is_identity_(&self) -> bool;
+    fn as_any(&self) -> &dyn Any;
     fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>>;
     fn kept_states_(&self) -> Vec<usize>;
     fn last_states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>>;
@@ -537,8 +562,14 @@ impl<L: Layer> ErasedLayer for L {
     fn activity_regularizer_(&self) -> Option<Regularizer> {
         self.activity_regularizer()
     }
-    fn takes_dictionary_(&self) -> bool {
-        self.takes_dictionary()
+    fn takes_dictionary_(&self, training: bool) -> bool {
+        self.takes_dictionary(training)
+    }
+    fn is_identity_(&self) -> bool {
+        self.is_identity()
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
     }
     fn states_<'a>(&self, batch: usize, cache: &'a mut AnyCache) -> Result<Vec<&'a mut [f32]>> {
         self.states(batch, own(cache))

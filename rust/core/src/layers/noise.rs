@@ -135,6 +135,10 @@ impl Layer for Noise {
         Ok(vec![inputs[0].clone()])
     }
 
+    fn is_identity(&self) -> bool {
+        true
+    }
+
     fn forward(&self, call: Forward<'_>, cache: &mut NoiseCache) -> Result<()> {
         let x = call.input(0);
         let y = call.outputs[0].floats_mut();

@@ -97,6 +97,19 @@ pub(super) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
+    /// What a call of a layer gives, but for states to start from.
+    pub fn forward(call: &super::Forward<'a>) -> Self {
+        Given {
+            isa: call.isa,
+            x: call.input(0),
+            mask: call.mask,
+            initial: [None, None],
+            resume: call.resume,
+            training: call.training,
+            random: call.random,
+        }
+    }
+
     /// What the training pass before a backward pass was given.
     pub fn backward(call: &super::Backward<'a>) -> Self {
         Given {
@@ -265,13 +278,9 @@ impl Recurrence {
         }
     }
 
-    fn drops_inputs(&self, training: bool) -> bool {
+    /// Whether it reads its inputs before a pass, to drop some.
+    pub fn drops_inputs(&self, training: bool) -> bool {
         training && self.dropout.inputs > 0.0
-    }
-
-    /// Whether rows of a dictionary serve as well as an input of their own for each step.
-    pub fn takes_dictionary(&self) -> bool {
-        self.dropout.inputs == 0.0
     }
 
     /// Fills the initial states.

@@ -9,15 +9,16 @@ use super::gru::Gru;
 use super::lstm::Lstm;
 use super::recurrence::{Dropout, Given, Recurrence, RecurrenceCache};
 use super::simple_rnn::SimpleRnn;
+use super::stack::{self, Level};
 use super::{
-    Backward, Constraint, Forward, Initializer, Kind as TensorKind, Layer, MaskRule, Node, Regularizer, Rules, Shape,
-    Tensor, Weight, checked_len,
+    AnyCache, Backward, Constraint, Forward, Initializer, Kind as TensorKind, Layer, MaskRule, Node, Regularizer,
+    Rules, Shape, Tensor, Weight, checked_len, own,
 };
 use crate::error::{Error, Result};
 use crate::kernels::activation::Activation;
 use crate::kernels::lstm::Activations;
 use crate::kernels::pack::PackedMatrix;
-use crate::kernels::{AlignedBuffer, Columns, Direction, run_passes};
+use crate::kernels::{AlignedBuffer, Direction, run_passes};
 use crate::parallel;
 use crate::simd::Isa;
 
@@ -306,7 +307,7 @@ fn of_cell(
 }
 
 /// Cells one above the other along time.
-struct Rnn {
+pub(super) struct Rnn {
     name: String,
     prefix: String,
     /// Lowest first; there is one at least.
@@ -332,6 +333,11 @@ impl RnnCache {
 }
 
 impl Rnn {
+    /// Whether it keeps no states from batch to batch.
+    pub fn begins_anew(&self) -> bool {
+        !self.stateful
+    }
+
     fn last(&self) -> &Recurrence {
         self.stack.last().expect("the builder wants a cell")
     }
@@ -341,11 +347,69 @@ impl Rnn {
         self.stack.iter().flat_map(|cell| std::iter::repeat_n(cell.units, cell.state_count())).collect()
     }
 
+    /// The cells for a call, with the states that they start from, if any are given, and the layer's output.
+    ///
+    /// # Errors
+    /// Where there is no memory for what goes from one to the next.
+    fn levels<'a>(
+        &'a self,
+        given: &Given<'_>,
+        initial: impl IntoIterator<Item = &'a [f32]>,
+        cache: &'a mut RnnCache,
+        output: &'a mut Tensor,
+    ) -> Result<impl Iterator<Item = Level<'a>>> {
+        cache.lay_out(self.stack.len());
+        let RnnCache { stack, between, d_between } = cache;
+        for ((cell, target), gradient) in self.stack.iter().zip(&mut *between).zip(d_between) {
+            let sizes = [given.x.sizes()[0], given.x.sizes()[1], cell.units];
+            target.resize(&sizes)?;
+            if given.training {
+                gradient.resize(checked_len(&self.name, &sizes)?)?;
+            }
+        }
+        let mut initial = initial.into_iter();
+        let (seed, stream) = given.random;
+        let parts = self.stack.iter().zip(stack).zip(between.iter_mut().chain([output]));
+        Ok(parts.enumerate().map(move |(i, ((cell, cache), target))| {
+            let h = initial.next();
+            let initial = [h, if cell.state_count() > 1 { initial.next() } else { None }];
+            // Each cell draws its own.
+            Level { cell, cache, target, initial, random: (seed.wrapping_add(i as u64), stream) }
+        }))
+    }
+
     /// For each cell the number of its first state.
     fn first_states(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
         let counts: Vec<_> = self.stack.iter().map(Recurrence::state_count).collect();
         (0..counts.len()).map(move |cell| counts[..cell].iter().sum())
     }
+}
+
+/// A layer of several that stand one above the other, and what belongs to its call.
+pub struct Stacked<'a> {
+    /// The layer.
+    pub node: &'a Node,
+    /// Its cache.
+    pub cache: &'a mut AnyCache,
+    /// Its one output, of the right sizes.
+    pub output: &'a mut Tensor,
+    /// Seed and stream of what it draws.
+    pub random: (u64, u64),
+}
+
+/// Computes the outputs of recurrent layers one above the other, lowest first: at the same time where that takes less time.
+/// `call` is the lowest layer's, but for its outputs; [`Node::is_stackable`] says which layers it takes.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub fn forward_stack<'a>(call: &Forward<'_>, layers: impl Iterator<Item = Stacked<'a>>) -> Result<()> {
+    let given = Given::forward(call);
+    let mut levels = Vec::new();
+    for Stacked { node, cache, output, random } in layers {
+        let rnn = node.as_rnn().expect("the schedule puts recurrent layers together");
+        levels.extend(rnn.levels(&Given { random, ..given }, [], own(cache), output)?);
+    }
+    stack::forward(&given, &mut levels)
 }
 
 impl Layer for Rnn {
@@ -389,8 +453,8 @@ impl Layer for Rnn {
         inputs > 1
     }
 
-    fn takes_dictionary(&self) -> bool {
-        self.stack[0].takes_dictionary()
+    fn takes_dictionary(&self, training: bool) -> bool {
+        !self.stack[0].drops_inputs(training)
     }
 
     fn states<'a>(&self, batch: usize, cache: &'a mut RnnCache) -> Result<Vec<&'a mut [f32]>> {
@@ -430,48 +494,15 @@ impl Layer for Rnn {
     }
 
     fn forward(&self, call: Forward<'_>, cache: &mut RnnCache) -> Result<()> {
-        let cells = self.stack.len();
-        cache.lay_out(cells);
-        let RnnCache { stack, between, d_between } = cache;
+        let given = Given::forward(&call);
+        let initial = call.inputs[1..].iter().map(|&tensor| call.tensors[tensor].floats());
         let (output, final_states) = call.outputs.split_first_mut().expect("a recurrent layer has an output");
-        let initial = |i: usize| call.inputs.get(i + 1).map(|&tensor| call.tensors[tensor].floats());
-        let (seed, stream) = call.random;
-        for (i, first) in self.first_states().enumerate() {
-            let (below, rest) = between.split_at_mut(i);
-            let x = below.last().unwrap_or(&call.tensors[call.inputs[0]]);
-            let (cell, cache, units) = (&self.stack[i], &mut stack[i], self.stack[i].units);
-            let target = match rest.first_mut() {
-                None => &mut *output,
-                Some(target) => {
-                    let sizes = [x.sizes()[0], x.sizes()[1], units];
-                    target.resize(&sizes)?;
-                    if call.training {
-                        d_between[i].resize(checked_len(&self.name, &sizes)?)?;
-                    }
-                    target
-                }
-            };
-            let states = cell.state_count();
-            let given = Given {
-                isa: call.isa,
-                x,
-                mask: call.mask,
-                initial: [initial(first), initial(first + 1).filter(|_| states > 1)],
-                resume: call.resume,
-                training: call.training,
-                // Each cell draws its own.
-                random: (seed.wrapping_add(i as u64), stream),
-            };
-            let team = parallel::team(cell.operations(x));
-            cell.prepare(&given, &team, cache)?;
-            let columns = cell.return_sequences.then(|| Columns::all(target.floats_mut(), units));
-            let pass = cell.forward(&given, columns, cache, team.size());
-            run_passes(&team, [pass]);
-            cell.finish(&given, target.floats_mut(), units, cache);
-            let shown = final_states.iter_mut().skip(first).take(states);
-            for (target, last) in shown.zip(cell.last(cache)) {
-                target.floats_mut().copy_from_slice(last);
-            }
+        let mut levels: Vec<_> = self.levels(&given, initial, cache, output)?.collect();
+        stack::forward(&given, &mut levels)?;
+        let lasts =
+            levels.iter().flat_map(|level| level.cell.last(level.cache).into_iter().take(level.cell.state_count()));
+        for (target, last) in final_states.iter_mut().zip(lasts) {
+            target.floats_mut().copy_from_slice(last);
         }
         Ok(())
     }

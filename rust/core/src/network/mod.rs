@@ -8,6 +8,7 @@ mod data;
 mod graph;
 mod plan;
 mod run;
+mod schedule;
 mod stream;
 
 pub use data::{Data, Rows};

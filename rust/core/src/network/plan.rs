@@ -55,8 +55,6 @@ pub(super) struct PlannedTensor {
     pub mask: Option<usize>,
     /// Whether a trained weight stands before it.
     pub wants_gradient: bool,
-    /// Whether everything that reads it takes a dictionary.
-    pub may_be_dictionary: bool,
 }
 
 pub(super) struct PlannedInput {
@@ -112,7 +110,6 @@ impl Plan {
                 shape: shape.clone(),
                 mask: None,
                 wants_gradient: false,
-                may_be_dictionary: false,
             });
         }
         plan.lay_out(graph)?;
@@ -192,7 +189,6 @@ impl Plan {
         }
         self.place_weights(graph, &chains)?;
         self.find_gradients();
-        self.find_dictionaries();
         for &output in &graph.outputs {
             let tensor = resolve(&call_outputs, output);
             let tensor = tensor.ok_or_else(|| Error::value(&graph.name, "an output is not there"))?;
@@ -200,10 +196,6 @@ impl Plan {
                 return Err(Error::unsupported(&graph.name, "an input of ids cannot be an output"));
             }
             self.outputs.push(tensor);
-            self.tensors[tensor].may_be_dictionary = false;
-        }
-        for &(tensor, _) in &self.activities {
-            self.tensors[tensor].may_be_dictionary = false;
         }
         if self.operations.is_empty() {
             return Err(Error::value(&graph.name, "the model has no layers"));
@@ -249,7 +241,6 @@ impl Plan {
                 shape,
                 mask: mask.filter(|_| i < masked),
                 wants_gradient: false,
-                may_be_dictionary: false,
             });
         }
         let outputs = self.tensors.len() - first_output;
@@ -314,23 +305,9 @@ impl Plan {
         }
     }
 
-    /// Marks the tensors of which every reader takes a dictionary as its first input.
-    fn find_dictionaries(&mut self) {
-        let mut takers = vec![false; self.tensors.len()];
-        let mut others = vec![false; self.tensors.len()];
-        for operation in &self.operations {
-            for (i, &input) in operation.inputs.iter().enumerate() {
-                let taken = i == 0 && self.nodes[operation.node].node.takes_dictionary();
-                takers[input] |= taken;
-                others[input] |= !taken;
-            }
-            if let Some((tensor, _)) = operation.given_mask {
-                others[tensor] = true;
-            }
-        }
-        for (i, tensor) in self.tensors.iter_mut().enumerate() {
-            tensor.may_be_dictionary = takers[i] && !others[i];
-        }
+    /// The node of an operation.
+    pub(super) fn node(&self, operation: &Operation) -> &Node {
+        &self.nodes[operation.node].node
     }
 
     /// The weights, in Keras' order.

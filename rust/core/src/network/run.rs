@@ -7,9 +7,12 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use super::data::{Data, Rows};
 use super::graph::Graph;
 use super::plan::{Operation, Plan, PlannedNode, PlannedWeight};
+use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
-use crate::layers::{AnyCache, Backward, Forward, Gradient, Masks, RowSet, Shape, Tensor, checked_len};
+use crate::layers::{
+    AnyCache, Backward, Forward, Gradient, Masks, RowSet, Shape, Stacked, Tensor, checked_len, forward_stack,
+};
 use crate::simd::{FlushDenormals, Isa};
 
 /// The tensors, masks, caches and gradients of one call. It keeps its memory for the next.
@@ -91,6 +94,8 @@ const FIRST_CALL: u64 = 1 << 40;
 /// Any number of threads may call [`Network::predict`] at once.
 pub struct Network {
     plan: Plan,
+    /// Of prediction, and of every other mode.
+    schedules: [Schedule; 2],
     weights: AlignedBuffer,
     isa: Isa,
     seed: u64,
@@ -119,7 +124,9 @@ impl Network {
         }
         let idle = Mutex::default();
         let kept = Mutex::new(vec![Vec::new(); plan.nodes.len()]);
-        let mut network = Network { plan, weights, isa, seed, training: false, behind: false, version: 0, idle, kept };
+        let schedules = [false, true].map(|training| Schedule::new(&plan, training));
+        let (training, behind, version) = (false, false, 0);
+        let mut network = Network { plan, schedules, weights, isa, seed, training, behind, version, idle, kept };
         network.pack(|_| true)?;
         Ok(network)
     }
@@ -286,7 +293,13 @@ impl Network {
         if let Some(kept) = &kept {
             self.check_batch(work, kept)?;
         }
-        for (number, operation) in self.plan.operations.iter().enumerate() {
+        let schedule = self.schedule(mode);
+        for stack in &schedule.stacks {
+            let &[number] = &**stack else {
+                self.compute_stack(work, stack, mode)?;
+                continue;
+            };
+            let (operation, inputs) = (&self.plan.operations[number], &schedule.inputs[number]);
             let planned = &self.plan.nodes[operation.node];
             let kept = kept.as_mut().map(|kept| &mut kept[operation.node]).filter(|states| !states.is_empty());
             let batch = work.tensors[operation.inputs[0]].sizes()[0];
@@ -311,15 +324,15 @@ impl Network {
                 isa: self.isa,
                 weights: &self.weights[planned.weights.clone()],
                 tensors: before,
-                inputs: &operation.inputs,
+                inputs,
                 outputs: &mut rest[..operation.outputs],
                 mask: operation.masks[0].map(|mask| &*work.masks[mask]),
                 masks: Masks::new(&work.masks, &operation.masks),
                 new_mask: new_mask.as_mut(),
                 training: mode.trains(operation),
                 resume: work.resume || kept.is_some() && operation.inputs.len() == 1,
-                dictionary: self.plan.tensors[operation.first_output].may_be_dictionary,
-                random: (self.seed, (work.step << 16) + number as u64),
+                dictionary: schedule.may_be_dictionary[operation.first_output],
+                random: self.random(work.step, number),
             };
             let result = planned.node.forward(call, &mut work.caches[number]);
             if let (Some(mask), Some(filled)) = (operation.new_mask, new_mask) {
@@ -337,6 +350,44 @@ impl Network {
             }
         }
         Ok(())
+    }
+
+    fn schedule(&self, mode: Mode) -> &Schedule {
+        &self.schedules[usize::from(mode != Mode::Inference)]
+    }
+
+    /// Seed and stream of what an operation draws.
+    fn random(&self, step: u64, operation: usize) -> (u64, u64) {
+        (self.seed, (step << 16) + operation as u64)
+    }
+
+    /// Computes recurrent layers one above the other.
+    fn compute_stack(&self, work: &mut Workspace, stack: &[usize], mode: Mode) -> Result<()> {
+        let first = &self.plan.operations[stack[0]];
+        let (before, rest) = work.tensors.split_at_mut(first.first_output);
+        let call = Forward {
+            isa: self.isa,
+            weights: &[],
+            tensors: before,
+            inputs: &self.schedule(mode).inputs[stack[0]],
+            outputs: &mut [],
+            mask: first.masks[0].map(|mask| &*work.masks[mask]),
+            masks: Masks::new(&work.masks, &first.masks),
+            new_mask: None,
+            training: mode.trains(first),
+            resume: work.resume,
+            dictionary: false,
+            random: self.random(work.step, stack[0]),
+        };
+        let (mut outputs, mut caches) = (rest.iter_mut().enumerate(), work.caches.iter_mut().enumerate());
+        let layers = stack.iter().map(|&number| {
+            let operation = &self.plan.operations[number];
+            let output = outputs.find(|&(output, _)| first.first_output + output == operation.first_output);
+            let cache = caches.find(|&(cache, _)| cache == number);
+            let (output, cache) = (output.expect("outputs stand in order").1, cache.expect("as caches do").1);
+            Stacked { node: self.plan.node(operation), cache, output, random: self.random(work.step, number) }
+        });
+        forward_stack(&call, layers)
     }
 
     /// Adds to `gradients`, a flat run like the weights, from the output gradients in the workspace.

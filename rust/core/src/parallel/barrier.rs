@@ -42,13 +42,18 @@ impl Barrier {
             self.passed.store(passed.wrapping_add(1), Ordering::Release);
             return;
         }
-        let mut spin = Spin::new();
-        while self.passed.load(Ordering::Acquire) == passed {
-            if BROKEN.load(Ordering::Relaxed) {
-                // Without a message: the first panic has given its own.
-                resume_unwind(Box::new(Abandoned));
-            }
-            spin.pause();
+        wait_while(|| self.passed.load(Ordering::Acquire) == passed);
+    }
+}
+
+/// Spins, and yields when it takes long. If a member of the team panics, it panics, too.
+pub(super) fn wait_while(condition: impl Fn() -> bool) {
+    let mut spin = Spin::new();
+    while condition() {
+        if BROKEN.load(Ordering::Relaxed) {
+            // Without a message: the first panic has given its own.
+            resume_unwind(Box::new(Abandoned));
         }
+        spin.pause();
     }
 }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::Instant;
 
-use super::barrier::BROKEN;
+use super::barrier::{BROKEN, wait_while};
 use super::callers::{Caller, become_worker};
-use super::chains::Chains;
+use super::chains::{Chains, Next};
 use super::count;
 use super::cpu;
 use super::fork::generation;
@@ -418,19 +418,41 @@ impl Team {
     /// # Panics
     /// As the first link that panics, once no link runs any more; some may not have run then.
     pub fn chains(&self, chains: usize, links: usize, work: impl Fn(usize, usize) + Sync) {
+        self.wavefront(1, chains, links, work);
+    }
+
+    /// As [`Team::chains`], for `levels` of `width` chains, numbered one after another, one above the other: a link of a chain comes after the
+    /// same link of the chain `width` before it, too, and what that wrote. Who finds none that may come now waits.
+    ///
+    /// # Panics
+    /// As [`Team::chains`].
+    pub fn wavefront(&self, levels: usize, width: usize, links: usize, work: impl Fn(usize, usize) + Sync) {
         let _flush = FlushDenormals::new();
+        let chains = levels * width;
         let members = chains.min(self.size);
         let Some(pool) = self.pool.as_ref().filter(|_| members > 1) else {
             return (0..chains).for_each(|chain| (0..links).for_each(|link| work(chain, link)));
         };
-        let all = Mutex::new(Chains::new(chains, links));
+        let all = Mutex::new(Chains::new(levels, width, links));
         // Nothing that runs under the lock panics.
         let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
+        // How many links are done, for those who wait for one.
+        let done = AtomicUsize::new(0);
         let run = |member| {
-            let mut given = lock().take(member * chains / members);
-            while let Some((chain, link)) = given {
-                work(chain, link);
-                given = lock().next(chain);
+            let mut home = member * chains / members;
+            loop {
+                let seen = done.load(Ordering::Relaxed);
+                let next = lock().take(home);
+                match next {
+                    Next::Link(chain, link) => {
+                        work(chain, link);
+                        lock().give_back(chain);
+                        done.fetch_add(1, Ordering::Relaxed);
+                        home = chain;
+                    }
+                    Next::Wait => wait_while(|| done.load(Ordering::Relaxed) == seen),
+                    Next::Nothing => return,
+                }
             }
         };
         pool.region(members, false, self.wake, &run);

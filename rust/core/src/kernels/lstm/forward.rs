@@ -167,6 +167,22 @@ impl<'a> Forward<'a> {
     }
 }
 
+impl<'a> ForwardMembers<'a> {
+    pub(super) fn order(&self) -> &'a Order {
+        self.order
+    }
+
+    pub(super) fn output(&self) -> Option<&Columns<'a>> {
+        self.output.as_ref()
+    }
+
+    /// The same, each member's share cut into so many links.
+    pub(super) fn cut(self, links: usize) -> Self {
+        assert!(!self.members.meets());
+        ForwardMembers { links, ..self }
+    }
+}
+
 impl Pass for ForwardMembers<'_> {
     fn count(&self) -> usize {
         self.members.count()

@@ -19,11 +19,13 @@
 mod backward;
 mod forward;
 mod projection;
+mod stack;
 mod sums;
 
 pub use backward::{Backward, BackwardMembers};
 pub use forward::{Forward, ForwardMembers, Input};
 pub use projection::{Project, Projection};
+pub use stack::{Stack, stack_links};
 
 use super::accumulate::{PANEL_VECTORS, load};
 use super::activation::Activation;

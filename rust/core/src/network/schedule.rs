@@ -1,0 +1,90 @@
+//! Which operations are computed, from what, and which of them together.
+
+use super::plan::Plan;
+
+/// What a call of a network computes.
+pub(super) struct Schedule {
+    /// The numbers of operations, in order; several where recurrent layers stand one above the other, which may be computed at the
+    /// same time.
+    pub stacks: Vec<Vec<usize>>,
+    /// The inputs of every operation.
+    pub inputs: Vec<Vec<usize>>,
+    /// Of which tensors every reader takes a dictionary.
+    pub may_be_dictionary: Vec<bool>,
+}
+
+impl Schedule {
+    /// For training, where every operation is computed, or for prediction, which leaves out those that would hand their input
+    /// on.
+    pub fn new(plan: &Plan, training: bool) -> Schedule {
+        let mut needed = vec![false; plan.tensors.len()];
+        let logits = (0..plan.outputs()).filter_map(|output| plan.logits_of(output));
+        let masks = plan.operations.iter().filter_map(|operation| operation.given_mask);
+        let activities = plan.activities().iter().map(|&(tensor, _)| tensor);
+        for tensor in plan.outputs.iter().copied().chain(logits).chain(masks.map(|(mask, _)| mask)).chain(activities) {
+            needed[tensor] = true;
+        }
+        // What stands in each tensor's place.
+        let mut sources: Vec<_> = (0..plan.tensors.len()).collect();
+        let mut inputs: Vec<Vec<_>> = Vec::new();
+        let mut computed = Vec::new();
+        for (number, operation) in plan.operations.iter().enumerate() {
+            inputs.push(operation.inputs.iter().map(|&tensor| sources[tensor]).collect());
+            let can_stay_out = !training && !needed[operation.first_output] && operation.given_mask.is_none();
+            if can_stay_out && plan.node(operation).is_identity() {
+                sources[operation.first_output] = inputs[number][0];
+            } else {
+                computed.push(number);
+            }
+        }
+        let may_be_dictionary = dictionaries(plan, &computed, &inputs, &needed, training);
+        let stacks = stacks(plan, &computed, &inputs, &needed);
+        Schedule { stacks, inputs, may_be_dictionary }
+    }
+}
+
+/// The tensors of which every reader takes a dictionary, as its first input.
+fn dictionaries(plan: &Plan, computed: &[usize], inputs: &[Vec<usize>], needed: &[bool], training: bool) -> Vec<bool> {
+    let mut takers = vec![false; needed.len()];
+    let mut others = needed.to_vec();
+    for &number in computed {
+        for (i, &input) in inputs[number].iter().enumerate() {
+            let is_taken = i == 0 && plan.node(&plan.operations[number]).takes_dictionary(training);
+            takers[input] |= is_taken;
+            others[input] |= !is_taken;
+        }
+    }
+    takers.into_iter().zip(others).map(|(taker, other)| taker && !other).collect()
+}
+
+/// Puts recurrent layers together of which each alone reads what the one before it gives out.
+fn stacks(plan: &Plan, computed: &[usize], inputs: &[Vec<usize>], needed: &[bool]) -> Vec<Vec<usize>> {
+    let mut readers = vec![0; needed.len()];
+    for &input in computed.iter().flat_map(|&number| &inputs[number]) {
+        readers[input] += 1;
+    }
+    let mut stacks: Vec<Vec<usize>> = Vec::new();
+    for &number in computed {
+        let below = stacks.last().and_then(|stack| stack.last()).filter(|&&below| {
+            let (lower, upper) = (&plan.operations[below], &plan.operations[number]);
+            let between = lower.first_output;
+            let can_stack = |n: usize| {
+                let operation = &plan.operations[n];
+                let is_plain = (inputs[n].len(), operation.outputs, operation.given_mask) == (1, 1, None);
+                is_plain && plan.node(operation).is_stackable()
+            };
+            can_stack(below)
+                && can_stack(number)
+                && inputs[number] == [between]
+                && readers[between] == 1
+                && !needed[between]
+                && lower.masks == upper.masks
+                && lower.training == upper.training
+        });
+        match (below.is_some(), stacks.last_mut()) {
+            (true, Some(stack)) => stack.push(number),
+            _ => stacks.push(vec![number]),
+        }
+    }
+    stacks
+}
