@@ -98,11 +98,15 @@ import numpy as np
 import lstm_rs as tf
 model = tf.keras.Sequential([tf.keras.Input((3, 2)), tf.keras.layers.LSTM(3)])
 model.predict(np.zeros((1, 3, 2)), verbose=0)
-later = ("callbacks", "losses", "metrics", "optimizers", "preprocessing")
+later = ("callbacks", "layers.conv1d", "layers.merge", "losses", "metrics", "optimizers", "preprocessing")
 assert not [name for name in later if f"lstm_rs.keras.{name}" in sys.modules]
-assert {*later, "Loss", "Metric", "Optimizer", "layers"} <= set(dir(tf.keras))
+assert {"callbacks", "losses", "Loss", "Metric", "Optimizer", "layers"} <= set(dir(tf.keras))
+assert {"LSTM", "Layer", "MaxPool1D", "add"} <= set(dir(tf.keras.layers))
 assert tf.keras.Loss is tf.keras.losses.Loss and tf.keras.Metric is tf.keras.metrics.Metric
 assert tf.keras.Optimizer is tf.keras.optimizers.Optimizer and tf.keras.callbacks.History
+from lstm_rs.keras.layers import *
+assert all(cls.__name__ == name for name, cls in tf.keras.layers.BY_NAME.items())
+assert MaxPool1D is MaxPooling1D is tf.keras.layers.MaxPool1D and callable(add)
 from lstm_rs.keras import *
 assert preprocessing is tf.keras.preprocessing and preprocessing.sequence.pad_sequences
 print("done")

@@ -1,6 +1,5 @@
 """The interface of Keras: its names, arguments, defaults and errors, computed by the engine of this package."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lstm_rs.keras import (
@@ -16,6 +15,7 @@ from lstm_rs.keras import (
     utils,
 )
 from lstm_rs.keras._checks import absent
+from lstm_rs.keras._later import Later
 from lstm_rs.keras.dtype_policies import DTypePolicy
 from lstm_rs.keras.layers import Input, Layer
 from lstm_rs.keras.models import Model, Sequential
@@ -54,14 +54,19 @@ __all__ = [
     "utils",
 ]
 
-# What a program that only predicts does without, and the module that it is in or is: loaded when it is first asked for.
-_MODULES = ("callbacks", "config", "losses", "metrics", "mixed_precision", "optimizers", "preprocessing")
-_LATER = {
-    **{module: module for module in _MODULES},
-    "Loss": "losses",
-    "Metric": "metrics",
-    "Optimizer": "optimizers",
-}
+# What a program that only predicts does without.
+_LATER = Later(
+    __name__,
+    {
+        "callbacks": ("callbacks",),
+        "config": ("config",),
+        "losses": ("losses", "Loss"),
+        "metrics": ("metrics", "Metric"),
+        "mixed_precision": ("mixed_precision",),
+        "optimizers": ("optimizers", "Optimizer"),
+        "preprocessing": ("preprocessing",),
+    },
+)
 
 _absent = absent(
     __name__,
@@ -82,8 +87,7 @@ if not TYPE_CHECKING:  # Where each name that is not there is an error.
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
             _absent(name)
-        module = import_module(f"{__name__}.{_LATER[name]}")
-        value = globals()[name] = module if name == _LATER[name] else getattr(module, name)
+        value = globals()[name] = _LATER[name]
         return value
 
 

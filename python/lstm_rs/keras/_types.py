@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+# What `numpy.typing.NDArray` stands for, which takes time to import.
+Array = np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
 """Weights, predictions, sample weights: always float32, in C order."""
 
-Values = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int64]
+Rows = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
+"""The numbers of some samples."""
+
+Values = Array | Rows | np.ndarray[tuple[Any, ...], np.dtype[np.int32]]
 """What the engine reads as inputs and targets."""
 
 Shape = tuple[int | None, ...]

@@ -130,3 +130,6 @@ class Conv1D(Layer):
     def check_streams(self) -> None:
         """Refuses: each output needs several steps."""
         refuse_streams(self)
+
+
+Convolution1D = Conv1D

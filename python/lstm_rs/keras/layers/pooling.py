@@ -171,3 +171,9 @@ class AveragePooling1D(Pooling1D):
 
     As `keras.layers.AveragePooling1D`.
     """
+
+
+AvgPool1D = AveragePooling1D
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalMaxPool1D = GlobalMaxPooling1D
+MaxPool1D = MaxPooling1D

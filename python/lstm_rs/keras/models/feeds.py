@@ -12,17 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstm_rs.keras import _data
 from lstm_rs.keras._checks import positive_int, warn
-from lstm_rs.keras._types import Array, Values
+from lstm_rs.keras._types import Array, Rows, Values
 from lstm_rs.keras.models.sources import Source
 
 _DEFAULT_BATCH = 32
 _END = object()
-
-Rows = NDArray[np.int64]
 
 
 class Arrays:

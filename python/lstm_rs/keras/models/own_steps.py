@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstm_rs._engine import Engine
-from lstm_rs.keras._types import Array, Values
+from lstm_rs.keras._types import Array, Rows, Values
 from lstm_rs.keras.losses.engine_loss import EngineLoss
 from lstm_rs.keras.losses.own_loss import OwnLoss
 from lstm_rs.keras.metrics.metric import Metric
 
 _Weights = Sequence[Array | None]
-_Rows = NDArray[np.int64] | None
+_Rows = Rows | None
 
 
 class Steps(Protocol):
@@ -150,7 +149,7 @@ class _Batch:
         self,
         y_true: Values,
         y_pred: Array,
-        mask: NDArray[np.uint8] | None,
+        mask: np.ndarray[tuple[Any, ...], np.dtype[np.uint8]] | None,
         weights: Array | None,
         skip_nan: bool,
     ) -> None:

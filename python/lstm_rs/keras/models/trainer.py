@@ -17,8 +17,8 @@ from lstm_rs._engine import Engine
 from lstm_rs.keras import _data
 from lstm_rs.keras._checks import dictionary, flag, integer, is_off, named, number, positive_int, real, warn
 from lstm_rs.keras._seeds import next_seed
-from lstm_rs.keras._types import Array, Config, Logs, Values
-from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, Rows, checked_steps, samples_a_batch
+from lstm_rs.keras._types import Array, Config, Logs, Rows, Values
+from lstm_rs.keras.models.feeds import ArrayFeed, Arrays, BatchFeed, Feed, checked_steps, samples_a_batch
 from lstm_rs.keras.models.sources import Source, source_of
 from lstm_rs.keras.models.specs import InputSpec, OutputSpec
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstm_rs.keras._checks import integer, is_off, named, number, positive_int
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64]:
