@@ -181,6 +181,27 @@ fn tiles_multiply_bfloat16() {
 }
 
 #[test]
+fn a_product_does_not_take_turned_columns() {
+    for isa in Isa::available() {
+        let (columns, depth) = (2 * isa.lanes() + 1, 64);
+        let b = vec![0.5; depth * columns];
+        let mut matrix = PackedMatrix::default();
+        matrix.pack_turned(isa, Source::row_major(&b, columns), depth, columns).unwrap();
+        let product = || {
+            let mut c = vec![0.0; columns];
+            let (a, to) = (Rows::adjacent(&b[..depth], depth), RowsMut::adjacent(&mut c, columns));
+            Matmul { rows: 1, a, b: &matrix, c: to, initial: Initial::Zero }.run(isa);
+            c
+        };
+        // Short vectors have none.
+        match isa.lanes() {
+            ..8 => assert_eq!(product(), vec![16.0; columns]),
+            _ => assert!(std::panic::catch_unwind(product).is_err()),
+        }
+    }
+}
+
+#[test]
 #[should_panic]
 fn packing_more_than_there_is_panics() {
     PackedMatrix::default().pack(Isa::available()[0], Source::row_major(&[0.0; 11], 4), 3, 4).unwrap();

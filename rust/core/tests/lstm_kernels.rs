@@ -38,7 +38,7 @@ impl Packed {
         kernel.pack_gates::<4>(isa, Source::row_major(w, gates), inputs, units).unwrap();
         recurrent_kernel.pack_gates::<4>(isa, Source::row_major(u, gates), units, units).unwrap();
         bias.pack_gates::<4>(isa.without_tiles(), Source::row_major(b, gates), 1, units).unwrap();
-        recurrent_transposed.pack(isa, Source::transposed(u, gates), gates, units).unwrap();
+        recurrent_transposed.pack_turned(isa, Source::transposed(u, gates), gates, units).unwrap();
         Packed {
             isa,
             activations: ACTIVATIONS,
@@ -167,6 +167,12 @@ fn forward_and_backward_at_tile_edges() {
             (3, 2, 4, 65),
             (18, 3, 2, 20),
             (7, 3, 11, 22),
+            // Columns of `Uᵀ` that are turned: one, two, and four on 16 lanes; beside one vector, three and four.
+            (8, 2, 3, 34),
+            (9, 2, 3, 50),
+            (3, 2, 2, 51),
+            (6, 2, 2, 66),
+            (2, 2, 2, 100),
             (1, 4, 9, 18),
             (5, 2, 9, 8),
             (4, 2, 101, 5),

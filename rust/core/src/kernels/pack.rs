@@ -2,7 +2,7 @@
 //!
 //! A *panel* is up to four vectors wide and as deep as the matrix; row follows row in it without a gap. Columns beyond
 //! the matrix are zeros, so that the inner loop has no edge. The gates of a few last units stand side by side in a *narrow* panel of
-//! one or two vectors. For products on tiles a panel is always four vectors wide, in bfloat16,
+//! one or two vectors, and a few last columns can stand behind the last panel *turned*, each as a row. For products on tiles a panel is always four vectors wide, in bfloat16,
 //! and 32 rows of four columns of tiles follow one after another, with zeros beyond the depth, too.
 
 use std::collections::TryReserveError;
@@ -146,7 +146,14 @@ pub struct PackedMatrix {
     all_vectors: usize,
     /// Of how many gates and units, where it was packed by gates; else zeros.
     gates: (usize, usize),
+    /// How many last columns are turned, with those of zeros beside them.
+    turned: usize,
 }
+
+/// The least depth at which a column is worth turning: its products are summed across a vector in the end.
+const TURNED_DEPTH: usize = 64;
+/// How many columns are turned together, a quarter of a vector at most, beside which others fill what is left.
+pub(super) const TURNED: [usize; 2] = [2, 4];
 
 impl PackedMatrix {
     /// Packs `depth x columns`: panel `p` holds columns `4 p LANES ..` in order, the last panel only the vectors it needs.
@@ -157,9 +164,54 @@ impl PackedMatrix {
     /// # Panics
     /// Where the source does not hold such a matrix; on tiles where neither its rows nor its columns are adjacent.
     pub fn pack(&mut self, isa: Isa, source: Source<'_>, depth: usize, columns: usize) -> Result<(), TryReserveError> {
+        self.pack_columns(isa, source, (depth, columns), 0)
+    }
+
+    /// As [`PackedMatrix::pack`], with the last columns turned where they are few enough for that to pay.
+    ///
+    /// # Errors
+    /// As [`PackedMatrix::pack`].
+    ///
+    /// # Panics
+    /// As [`PackedMatrix::pack`].
+    pub fn pack_turned(
+        &mut self,
+        isa: Isa,
+        source: Source<'_>,
+        depth: usize,
+        columns: usize,
+    ) -> Result<(), TryReserveError> {
+        let (lanes, last) = (isa.lanes(), columns % isa.lanes());
+        let pays = last > 0 && columns > lanes && depth >= TURNED_DEPTH && isa.tiles().is_none();
+        let turned = TURNED.into_iter().find(|&turned| pays && last <= turned && turned <= lanes / 4);
+        self.pack_columns(isa, source, (depth, columns), turned.unwrap_or(0))?;
+        let (full, width) = (columns - last, depth.next_multiple_of(lanes));
+        let rows = self.data.len() - self.turned * width;
+        for (n, row) in self.data[rows..].chunks_exact_mut(width).enumerate() {
+            row.fill(0.0);
+            for (d, value) in row.iter_mut().take(if n < last { depth } else { 0 }).enumerate() {
+                *value = source.values[d * source.row_stride + (full + n) * source.column_stride];
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs all columns; where there is to be room for some that are turned, all but those of the last vector.
+    fn pack_columns(
+        &mut self,
+        isa: Isa,
+        source: Source<'_>,
+        (depth, columns): (usize, usize),
+        turned: usize,
+    ) -> Result<(), TryReserveError> {
         let lanes = isa.lanes();
         self.reset(isa, depth, columns, PANEL_VECTORS)?;
         self.gates = (0, 0);
+        if turned > 0 {
+            self.turned = turned;
+            let full = columns - columns % lanes;
+            self.data.resize(depth * full + turned * depth.next_multiple_of(lanes))?;
+        }
         self.fill(isa, (source, columns), self.panels(), |panel, v| {
             let first = columns.min((panel * PANEL_VECTORS + v) * lanes);
             first..columns.min(first + lanes)
@@ -217,7 +269,7 @@ impl PackedMatrix {
             Some(_) => columns.div_ceil(vectors * lanes) * tiled_panel(depth),
             None => depth * columns.div_ceil(lanes) * lanes,
         })?;
-        (self.depth, self.columns, self.lanes, self.vectors) = (depth, columns, lanes, vectors);
+        (self.depth, self.columns, self.lanes, self.vectors, self.turned) = (depth, columns, lanes, vectors, 0);
         self.all_vectors = columns.div_ceil(lanes);
         self.tiles = isa.tiles();
         Ok(())
@@ -247,7 +299,9 @@ impl PackedMatrix {
         let vector = self.lanes * self.depth;
         let chunks = self.data.chunks_mut(self.vectors * vector).enumerate().take(panels);
         parallel::run(operations, chunks, |(panel, target)| {
+            // What is turned is less than a vector.
             let vectors = target.len() / vector;
+            let target = &mut target[..vectors * vector];
             for v in 0..vectors {
                 isa.dispatch(Fill { source, columns: columns(panel, v), target, v, vectors });
             }
@@ -286,7 +340,7 @@ impl PackedMatrix {
         if self.vectors == 0 { 0 } else { self.all_vectors.div_ceil(self.vectors) }
     }
 
-    /// How many vectors wide a panel is.
+    /// How many vectors wide a panel is, the one of which the columns are turned included.
     pub fn panel_vectors(&self, panel: usize) -> usize {
         (self.all_vectors - panel * self.vectors).min(self.vectors)
     }
@@ -313,10 +367,28 @@ impl PackedMatrix {
         }
     }
 
-    /// A panel's floats, where it was not packed for tiles.
+    /// A panel's floats, where it was not packed for tiles; without those that are turned.
     pub fn panel(&self, panel: usize) -> &[f32] {
         debug_assert!(self.tiles.is_none());
         let start = panel * self.vectors * self.lanes * self.depth;
-        &self.data[start..start + self.panel_vectors(panel) * self.lanes * self.depth]
+        let vectors = self.panel_vectors(panel) - usize::from(self.is_turned(panel));
+        &self.data[start..start + vectors * self.lanes * self.depth]
+    }
+
+    /// Whether some columns are turned.
+    pub(super) fn has_turned(&self) -> bool {
+        self.turned > 0
+    }
+
+    /// Whether the columns of a panel's last vector are turned.
+    #[inline]
+    pub(super) fn is_turned(&self, panel: usize) -> bool {
+        self.has_turned() && panel + 1 == self.panels()
+    }
+
+    /// The columns that are turned, each a row of whole vectors; how many there are with those of zeros is one of [`TURNED`], or 0.
+    pub(super) fn turned(&self) -> (&[f32], usize) {
+        let width = self.depth.next_multiple_of(self.lanes.max(1));
+        (&self.data[self.data.len() - self.turned * width..], self.turned)
     }
 }

@@ -256,7 +256,7 @@ pub(super) fn columns_of<S: Simd>(panel: usize, v: usize, units: usize) -> (usiz
 /// Where a matrix was not packed for vectors of this instruction set and `depth x columns`.
 pub(super) fn check_packed(isa: Isa, matrix: &PackedMatrix, depth: usize, columns: usize) {
     assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, columns));
-    assert!(matrix.tiles().is_none());
+    assert!(matrix.tiles().is_none() && !matrix.has_turned());
 }
 
 /// Calls `$body` with the constant `$NV` equal to `$vectors`, for `1..=PANEL_VECTORS`.

@@ -116,7 +116,7 @@ impl Cell for Lstm {
             self.bias.pack_gates::<GATES>(added, Source::row_major(&vec![0.0; gates], gates), 1, units)?;
         }
         if training {
-            self.recurrent_transposed.pack(isa, Source::transposed(recurrent_kernel, gates), gates, units)?;
+            self.recurrent_transposed.pack_turned(isa, Source::transposed(recurrent_kernel, gates), gates, units)?;
         }
         Ok(())
     }

@@ -142,6 +142,10 @@ impl Simd for Avx512 {
         })
     }
     #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        with_token!(_mm512_reduce_add_ps(a))
+    }
+    #[inline(always)]
     fn abs(self, a: __m512) -> __m512 {
         with_token!(_mm512_abs_ps(a))
     }

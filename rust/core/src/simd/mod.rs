@@ -133,6 +133,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn look_up(self, _table: &Table, _a: Self::V) -> Self::V {
         unreachable!("LOOKS_UP is false")
     }
+    /// The sum of all lanes, halves added to halves.
+    #[inline(always)]
+    fn sum(self, a: Self::V) -> f32 {
+        let mut lanes = [0.0f32; MAX_LANES];
+        // SAFETY: `lanes` holds `MAX_LANES >= LANES`.
+        unsafe { self.store(a, lanes.as_mut_ptr()) };
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+        }
+        lanes[0]
+    }
     /// `|a|`
     fn abs(self, a: Self::V) -> Self::V;
     /// `|a|` with the sign of `sign`.

@@ -4,9 +4,10 @@ mod tiles;
 
 use std::ops::Range;
 
+use super::turned::sum_columns;
 use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows,
+    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, with_rows,
 };
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::members::{Item, Member, Members, Pass};
@@ -224,9 +225,8 @@ impl BackwardMember<'_> {
         unsafe {
             let dz = pass.gates.at((pass.order.step(next).start + rank) * gates);
             let dz = rows_from(dz, gates);
-            let kernel = pass.recurrent_transposed.panel(panel).as_ptr();
             let places = Ahead::places(&places[..count], S::LANES);
-            sum_rows::<S, MR, NV>(simd, gates, dz, kernel, places, scratch);
+            sum_columns::<S, MR, NV>(simd, dz, (pass.recurrent_transposed, panel), places, scratch);
         }
     }
 

@@ -21,6 +21,7 @@ mod forward;
 mod projection;
 mod stack;
 mod sums;
+mod turned;
 
 pub use backward::{Backward, BackwardMembers};
 pub use forward::{Forward, ForwardMembers, Input};
