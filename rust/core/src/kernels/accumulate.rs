@@ -22,8 +22,9 @@ pub(super) const LINE: usize = 16;
 /// time: all at once they would take the core's line buffers from the sums' own loads.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead<'a> {
-    /// Places of [`PLACE_LINES`] lines each, `stride` floats apart.
-    places: &'a [*const f32],
+    /// Places of [`PLACE_LINES`] lines each, `stride` floats apart, that are to be read, and that are to be written, too.
+    read: &'a [*const f32],
+    written: &'a [*const f32],
     stride: usize,
     /// Then `rows` rows of [`PLACE_LINES`] vectors, `width` floats apart.
     first: *const f32,
@@ -39,12 +40,12 @@ const PLACE_LINES: usize = PANEL_VECTORS;
 impl<'a> Ahead<'a> {
     /// Nothing.
     pub(super) const NONE: Ahead<'static> =
-        Ahead { places: &[], stride: 0, first: std::ptr::null(), width: 0, rows: 0, coming: &[] };
+        Ahead { read: &[], written: &[], stride: 0, first: std::ptr::null(), width: 0, rows: 0, coming: &[] };
 
-    /// Four lines at each of some places, `stride` floats apart.
+    /// Four lines at each of some places, `stride` floats apart, that are to be read, and of some that are to be written, too.
     #[inline(always)]
-    pub(super) fn places(places: &'a [*const f32], stride: usize) -> Self {
-        Ahead { places, stride, ..Ahead::NONE }
+    pub(super) fn places(read: &'a [*const f32], written: &'a [*const f32], stride: usize) -> Self {
+        Ahead { read, written, stride, ..Ahead::NONE }
     }
 
     /// Four vectors of each of some rows, `width` floats apart.
@@ -62,9 +63,14 @@ impl<'a> Ahead<'a> {
     /// Asks for the share of a block of the sums, of so many.
     #[inline(always)]
     fn ask<S: Simd>(&self, simd: S, block: usize, blocks: usize) {
-        for place in block * self.places.len() / blocks..(block + 1) * self.places.len() / blocks {
+        for place in block * self.read.len() / blocks..(block + 1) * self.read.len() / blocks {
             for line in 0..PLACE_LINES {
-                simd.prefetch(self.places[place].wrapping_add(line * self.stride));
+                simd.prefetch(self.read[place].wrapping_add(line * self.stride));
+            }
+        }
+        for place in block * self.written.len() / blocks..(block + 1) * self.written.len() / blocks {
+            for line in 0..PLACE_LINES {
+                simd.prefetch_to_write(self.written[place].wrapping_add(line * self.stride));
             }
         }
         for row in block * self.rows / blocks..(block + 1) * self.rows / blocks {

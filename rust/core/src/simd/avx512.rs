@@ -81,6 +81,10 @@ impl Simd for Avx512 {
         with_token!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
     #[inline(always)]
+    fn prefetch_to_write(self, address: *const f32) {
+        with_token!(_mm_prefetch::<_MM_HINT_ET0>(address.cast()));
+    }
+    #[inline(always)]
     fn prefetch_far(self, address: *const f32) {
         with_token!(_mm_prefetch::<_MM_HINT_T1>(address.cast()));
     }

@@ -95,6 +95,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Asks for the cache line at `address`, which need not be readable, to be in the first-level cache soon.
     #[inline(always)]
     fn prefetch(self, _address: *const f32) {}
+    /// As `prefetch`, for a line that is to be written: no other core keeps it.
+    #[inline(always)]
+    fn prefetch_to_write(self, address: *const f32) {
+        self.prefetch(address);
+    }
     /// As `prefetch`, for the second-level cache.
     #[inline(always)]
     fn prefetch_far(self, _address: *const f32) {}

@@ -198,34 +198,36 @@ impl BackwardMember<'_> {
     ) {
         let pass = self.pass;
         let gates = 4 * pass.units;
-        // What the step's gradients read: the gates, `c` and the gradient of the output of each rank.
-        let mut places = [std::ptr::null(); 6 * MAX_TILE_ROWS];
+        // What the step's gradients read, `c` and the gradient of the output of each rank, and write, the gates.
+        let mut read = [std::ptr::null(); 2 * MAX_TILE_ROWS];
+        let mut written = [std::ptr::null(); 4 * MAX_TILE_ROWS];
         let mut count = 0;
         if let Some(step) = next.checked_sub(1) {
-            for r in rank..rank + MR {
-                let row = pass.order.step(step).start + r;
+            for r in 0..MR {
+                let row = pass.order.step(step).start + rank + r;
                 let first = panel * PANEL_VECTORS * S::LANES;
                 // SAFETY: only the rows' addresses are taken; `members` checked them.
                 unsafe {
                     for gate in 0..4 {
-                        places[count + gate] = pass.gates.at(row * gates + gate * pass.units).wrapping_add(first);
+                        written[4 * r + gate] = pass.gates.at(row * gates + gate * pass.units).wrapping_add(first);
                     }
-                    let c = (pass.order.state(step, true) + r) * pass.units;
-                    places[count + 4] = pass.c.as_ptr().wrapping_add(c + first);
-                    count += 5;
+                    let c = (pass.order.state(step, true) + rank + r) * pass.units;
+                    read[count] = pass.c.as_ptr().wrapping_add(c + first);
+                    count += 1;
                     if let Some(d_output) = &pass.d_output {
-                        places[count] = d_output.at(row).wrapping_add(first);
+                        read[count] = d_output.at(row).wrapping_add(first);
                         count += 1;
                     }
                 }
             }
         }
+        let written = if count > 0 { &written[..4 * MR] } else { &[] };
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(next)`. Nobody writes `dz` of the next
         // step any more.
         unsafe {
             let dz = pass.gates.at((pass.order.step(next).start + rank) * gates);
             let dz = rows_from(dz, gates);
-            let places = Ahead::places(&places[..count], S::LANES);
+            let places = Ahead::places(&read[..count], written, S::LANES);
             sum_columns::<S, MR, NV>(simd, dz, (pass.recurrent_transposed, panel), places, scratch);
         }
     }

@@ -437,27 +437,23 @@ impl ForwardMember<'_> {
                 let rows = std::array::from_fn(|r| row + r);
                 projection.sum::<S, MR>(simd, panel, rows, Ahead::NONE, of_x);
             }
-            // What the cell's update reads and writes.
-            let mut places = [std::ptr::null(); 2 * MAX_TILE_ROWS];
-            let mut count = 0;
+            // What the cell's update reads, and what it writes.
+            let [mut read, mut written] = [[std::ptr::null(); MAX_TILE_ROWS]; 2];
             for r in 0..MR {
-                let z: Option<*const f32> = match &pass.z {
-                    Z::Nowhere => None,
-                    Z::Given(rows) => Some(rows.at(row + r)),
-                    Z::Whole(_) | Z::Ahead(..) => Some(self.z(step, rank + r, ahead)),
-                };
-                if let Some(z) = z {
-                    places[count] = z.wrapping_add(panel * S::LANES);
-                    count += 1;
+                let first = panel * S::LANES;
+                let gates = (row + r) * 4 * pass.units + first;
+                match &pass.z {
+                    Z::Nowhere => {}
+                    Z::Given(rows) => read[r] = rows.at(row + r).wrapping_add(first),
+                    Z::Whole(_) | Z::Ahead(..) => read[r] = self.z(step, rank + r, ahead).wrapping_add(first),
                 }
-                if let (Z::Nowhere | Z::Given(_), Some(gates)) = (&pass.z, pass.gates) {
-                    places[count] = gates.at((row + r) * 4 * pass.units + panel * S::LANES);
-                    count += 1;
-                }
+                written[r] = pass.gates.map_or(std::ptr::null(), |all| all.at(gates).cast_const());
             }
+            let read = if matches!(pass.z, Z::Nowhere | Z::Whole(_)) { &[][..] } else { &read[..MR] };
+            let written = if training { &written[..MR] } else { &[] };
             let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
             let h = rows_from(h, pass.units);
-            let ahead = Ahead::places(&places[..count], pass.units).and(coming);
+            let ahead = Ahead::places(read, written, pass.units).and(coming);
             sum_gates::<S, MR>(simd, h, (pass.recurrent_kernel, panel), ahead, of_h);
         }
     }
