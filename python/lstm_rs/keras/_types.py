@@ -13,6 +13,9 @@ Array = np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
 Rows = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 """The numbers of some samples."""
 
+AnyArray = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+"""Of any dtype."""
+
 Values = Array | Rows | np.ndarray[tuple[Any, ...], np.dtype[np.int32]]
 """What the engine reads as inputs and targets."""
 

@@ -78,7 +78,7 @@ fn layer(c: &mut Criterion, isa: Isa, [batch, steps, inputs, units]: [usize; 4])
     let (kernel, recurrent_kernel, bias) = (pack(&w, inputs), pack(&u, units), pack(&b, 1));
     let mut recurrent_transposed = PackedMatrix::default();
     let transposed = Source::transposed(&u, gates);
-    recurrent_transposed.pack(isa, transposed, gates, units).expect("memory for a small matrix");
+    recurrent_transposed.pack_turned(isa, transposed, gates, units).expect("memory for a small matrix");
     let activations = Activations { cell: Activation::Tanh, gate: Activation::Sigmoid };
     let mut saved = vec![0.0; order.rows() * gates];
     let mut last = vec![0.0; batch * units];

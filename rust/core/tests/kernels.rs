@@ -181,6 +181,18 @@ fn tiles_multiply_bfloat16() {
 }
 
 #[test]
+#[should_panic(expected = "left == right")]
+fn a_product_does_not_take_gates() {
+    let (isa, units) = (Isa::available()[0], 5);
+    let b = vec![0.5; 7 * 3 * units];
+    let mut matrix = PackedMatrix::default();
+    matrix.pack_gates::<3>(isa, Source::row_major(&b, 3 * units), 7, units).unwrap();
+    let mut c = vec![0.0; matrix.columns()];
+    let (a, c) = (Rows::adjacent(&b[..7], 7), RowsMut::adjacent(&mut c, matrix.columns()));
+    Matmul { rows: 1, a, b: &matrix, c, initial: Initial::Zero }.run(isa);
+}
+
+#[test]
 fn a_product_does_not_take_turned_columns() {
     for isa in Isa::available() {
         let (columns, depth) = (2 * isa.lanes() + 1, 64);

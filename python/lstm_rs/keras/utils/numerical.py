@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lstm_rs.keras._checks import integer, is_off, named, number, positive_int
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from lstm_rs.keras._types import AnyArray
 
 
-def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64]:
+def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray[tuple[Any, ...], np.dtype[np.float64]]:
     """Class numbers as one-hot rows.
 
     Args:
@@ -42,7 +40,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[np.float64
     return one_hot.reshape(*labels.shape, classes)
 
 
-def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
+def normalize(x: Any, axis: int = -1, order: float = 2) -> AnyArray:
     """Divides by the norm along an axis; a zero vector stays.
 
     Args:
@@ -60,5 +58,5 @@ def normalize(x: Any, axis: int = -1, order: float = 2) -> NDArray[Any]:
     number("normalize", order=order)
     norm = np.atleast_1d(named(lambda axis: np.linalg.norm(array, order, axis), axis=integer("normalize", axis=axis)))
     norm[norm == 0] = 1
-    result: NDArray[Any] = array / np.expand_dims(norm, axis)
+    result: AnyArray = array / np.expand_dims(norm, axis)
     return result

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lstm_rs.keras._checks import integer, named, one_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from lstm_rs.keras._types import AnyArray
 
 _SIDES = ("pre", "post")
 
@@ -21,7 +19,7 @@ def pad_sequences(
     padding: str = "pre",
     truncating: str = "pre",
     value: Any = 0.0,
-) -> NDArray[Any]:
+) -> AnyArray:
     """Pads and cuts sequences to one length.
 
     Args:

@@ -88,20 +88,19 @@ impl<'a> Forward<'a> {
         let isa = self.isa;
         let states = self.states.shared();
         let (order, units) = (states.order, states.units);
-        let padded = units.div_ceil(isa.lanes()) * isa.lanes();
         if let Some(input) = &self.input {
             input.check(order.rows(), GATES * units);
         }
         assert_eq!(self.gates.len(), volume(&[order.rows(), GATES, units]));
         let reset = match self.reset {
             Reset::After { recurrent_kernel, bias, inner } => {
-                check_packed(isa, recurrent_kernel, units, GATES * padded);
+                recurrent_kernel.check_gates(isa, GATES, units, units);
                 assert_eq!(bias.len(), units);
                 assert!(inner.as_ref().is_none_or(|inner| inner.len() == self.gates.len()));
                 SharedReset::After { recurrent_kernel, bias, inner: inner.map(Shared::new) }
             }
             Reset::Before { gates_kernel, candidate_kernel, left } => {
-                check_packed(isa, gates_kernel, units, 2 * padded);
+                gates_kernel.check_gates(isa, 2, units, units);
                 check_packed(isa, candidate_kernel, units, units);
                 assert_eq!(left.len(), volume(&[order.rows(), units]));
                 SharedReset::Before { gates_kernel, candidate_kernel, left: Shared::new(left) }

@@ -51,7 +51,7 @@ impl Matmul<'_> {
         }
         self.a.check(self.rows, depth);
         self.c.check(self.rows, columns);
-        assert_eq!(self.b.lanes(), isa.lanes());
+        self.b.check(isa, self.b.depth(), self.b.columns());
         assert!(!self.b.has_turned());
         if let Initial::Bias(bias) = self.initial {
             assert_eq!(bias.len(), columns);

@@ -1,15 +1,16 @@
 //! Weight matrices in the order in which the inner loop reads them.
 //!
 //! A *panel* is up to four vectors wide and as deep as the matrix; row follows row in it without a gap. Columns beyond
-//! the matrix are zeros, so that the inner loop has no edge. The gates of a few last units stand side by side in a *narrow* panel of
-//! one or two vectors, and a few last columns can stand behind the last panel *turned*, each as a row. For products on tiles a panel is always four vectors wide, in bfloat16,
-//! and 32 rows of four columns of tiles follow one after another, with zeros beyond the depth, too.
+//! the matrix are zeros, so that the inner loop has no edge. The gates of a few last units stand side by side in a *narrow*
+//! panel of one or two vectors, and a few last columns can stand behind the last panel *turned*, each as a row. For products
+//! on tiles a panel is always four vectors wide, in bfloat16, and 32 rows of four columns of tiles follow one after another,
+//! with zeros beyond the depth, too.
 
 use std::collections::TryReserveError;
 use std::ops::Range;
 
 use super::AlignedBuffer;
-use super::accumulate::{PANEL_VECTORS, load};
+use super::accumulate::{PANEL_VECTORS, load, sum_block};
 use super::span;
 use crate::parallel;
 use crate::simd::{Bf16, Isa, Kernel, Simd, TILE_DEPTH, TILE_LEN, TILE_SIDE, TileKernel, Tiles, is_amd};
@@ -150,8 +151,10 @@ pub struct PackedMatrix {
     turned: usize,
 }
 
-/// The least depth at which a column is worth turning: its products are summed across a vector in the end.
+/// The least depth at which a column is worth turning, for its products are summed across a vector in the end; and the most
+/// vectors along it, for each lane is one sum of as many terms.
 const TURNED_DEPTH: usize = 64;
+const TURNED_VECTORS: usize = sum_block::<PANEL_VECTORS>();
 /// How many columns are turned together, a quarter of a vector at most, beside which others fill what is left.
 pub(super) const TURNED: [usize; 2] = [2, 4];
 
@@ -182,9 +185,13 @@ impl PackedMatrix {
         columns: usize,
     ) -> Result<(), TryReserveError> {
         let (lanes, last) = (isa.lanes(), columns % isa.lanes());
-        let pays = last > 0 && columns > lanes && depth >= TURNED_DEPTH && isa.tiles().is_none();
+        let fits = (TURNED_DEPTH..=TURNED_VECTORS * lanes).contains(&depth) && isa.tiles().is_none();
+        let pays = last > 0 && columns > lanes && fits;
         let turned = TURNED.into_iter().find(|&turned| pays && last <= turned && turned <= lanes / 4);
         self.pack_columns(isa, source, (depth, columns), turned.unwrap_or(0))?;
+        if self.turned == 0 {
+            return Ok(());
+        }
         let (full, width) = (columns - last, depth.next_multiple_of(lanes));
         let rows = self.data.len() - self.turned * width;
         for (n, row) in self.data[rows..].chunks_exact_mut(width).enumerate() {
@@ -375,6 +382,18 @@ impl PackedMatrix {
         &self.data[start..start + vectors * self.lanes * self.depth]
     }
 
+    /// # Panics
+    /// Where it was not packed by columns, `depth x columns` for vectors of this instruction set.
+    pub(super) fn check(&self, isa: Isa, depth: usize, columns: usize) {
+        assert_eq!((self.lanes, self.depth, self.columns, self.gates), (isa.lanes(), depth, columns, (0, 0)));
+    }
+
+    /// # Panics
+    /// Where it was not packed by so many gates, `depth x gates units` for vectors of this instruction set.
+    pub(super) fn check_gates(&self, isa: Isa, gates: usize, depth: usize, units: usize) {
+        assert_eq!((self.lanes, self.depth, self.gates), (isa.lanes(), depth, (gates, units)));
+    }
+
     /// Whether some columns are turned.
     pub(super) fn has_turned(&self) -> bool {
         self.turned > 0
@@ -386,7 +405,8 @@ impl PackedMatrix {
         self.has_turned() && panel + 1 == self.panels()
     }
 
-    /// The columns that are turned, each a row of whole vectors; how many there are with those of zeros is one of [`TURNED`], or 0.
+    /// The columns that are turned, each a row of whole vectors, and how many there are, those of zeros included: one of
+    /// [`TURNED`], or none.
     pub(super) fn turned(&self) -> (&[f32], usize) {
         let width = self.depth.next_multiple_of(self.lanes.max(1));
         (&self.data[self.data.len() - self.turned * width..], self.turned)

@@ -255,7 +255,7 @@ pub(super) fn columns_of<S: Simd>(panel: usize, v: usize, units: usize) -> (usiz
 /// # Panics
 /// Where a matrix was not packed for vectors of this instruction set and `depth x columns`.
 pub(super) fn check_packed(isa: Isa, matrix: &PackedMatrix, depth: usize, columns: usize) {
-    assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), depth, columns));
+    matrix.check(isa, depth, columns);
     assert!(matrix.tiles().is_none() && !matrix.has_turned());
 }
 

@@ -46,7 +46,7 @@ mod window;
 pub use activation::activate;
 pub use initializer::{Initializer, Random};
 pub use pointwise::Pointwise;
-pub use rnn::{Stacked, forward_stack};
+pub use rnn::{StackInput, Stacked, forward_stack};
 pub use rows::RowSet;
 pub(crate) use rules::Rules;
 pub use rules::{Constraint, Regularizer};
@@ -304,7 +304,7 @@ pub trait Layer: Send + Sync + 'static {
         None
     }
 
-    /// Whether its input may hold repeated rows once.
+    /// Whether its input may hold repeated rows once, in training or in prediction.
     fn takes_dictionary(&self, _training: bool) -> bool {
         false
     }

@@ -397,13 +397,28 @@ pub struct Stacked<'a> {
     pub random: (u64, u64),
 }
 
+/// What layers one above the other are given.
+pub struct StackInput<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// What the lowest takes in.
+    pub x: &'a Tensor,
+    /// Its mask, `batch x steps`, which is that of all.
+    pub mask: Option<&'a [u8]>,
+    /// As [`Forward::training`].
+    pub training: bool,
+    /// As [`Forward::resume`].
+    pub resume: bool,
+}
+
 /// Computes the outputs of recurrent layers one above the other, lowest first: at the same time where that takes less time.
-/// `call` is the lowest layer's, but for its outputs; [`Node::is_stackable`] says which layers it takes.
+/// [`Node::is_stackable`] says which layers it takes.
 ///
 /// # Errors
 /// Where there is no memory for it.
-pub fn forward_stack<'a>(call: &Forward<'_>, layers: impl Iterator<Item = Stacked<'a>>) -> Result<()> {
-    let given = Given::forward(call);
+pub fn forward_stack<'a>(input: &StackInput<'_>, layers: impl Iterator<Item = Stacked<'a>>) -> Result<()> {
+    let &StackInput { isa, x, mask, training, resume } = input;
+    let given = Given { isa, x, mask, initial: [None, None], resume, training, random: (0, 0) };
     let mut levels = Vec::new();
     for Stacked { node, cache, output, random } in layers {
         let rnn = node.as_rnn().expect("the schedule puts recurrent layers together");

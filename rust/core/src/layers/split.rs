@@ -62,17 +62,18 @@ impl Split {
             return Split { runs: 1, columns: 1 };
         }
         let (batch, steps) = (order.batch(), order.steps());
-        let (split, _) = Estimate { threads, batch, steps, weights }.best();
-        let tiles = batch.div_ceil(tile_rows(weights.tiles));
-        if split.columns == 1 && split.runs == threads && tiles > threads {
+        let estimate = Estimate { threads, batch, steps, weights };
+        let (split, _) = estimate.best();
+        if split.columns == 1 && estimate.is_helped(split) {
+            let tiles = batch.div_ceil(tile_rows(weights.tiles));
             Split { runs: tiles.div_ceil((2 * tiles).div_ceil(3 * threads)), ..split }
         } else {
             split
         }
     }
 
-    /// How to cut passes over a batch of so many steps that stand one above the other and are computed at the same time, if that is
-    /// estimated to take an eighth less than one after the other. Each has the weights that it multiplies `h` with, and how
+    /// How to cut passes over a batch of so many steps that stand one above the other and are computed at the same time, if that
+    /// is estimated to take an eighth less than one after the other. Each has the weights that it multiplies `h` with, and how
     /// many features it projects.
     pub fn of_stack(threads: usize, (batch, steps): (usize, usize), levels: &[(Weights, usize)]) -> Option<Split> {
         if threads <= 1 {

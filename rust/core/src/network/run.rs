@@ -11,7 +11,8 @@ use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::kernels::AlignedBuffer;
 use crate::layers::{
-    AnyCache, Backward, Forward, Gradient, Masks, RowSet, Shape, Stacked, Tensor, checked_len, forward_stack,
+    AnyCache, Backward, Forward, Gradient, Masks, RowSet, Shape, StackInput, Stacked, Tensor, checked_len,
+    forward_stack,
 };
 use crate::simd::{FlushDenormals, Isa};
 
@@ -365,19 +366,12 @@ impl Network {
     fn compute_stack(&self, work: &mut Workspace, stack: &[usize], mode: Mode) -> Result<()> {
         let first = &self.plan.operations[stack[0]];
         let (before, rest) = work.tensors.split_at_mut(first.first_output);
-        let call = Forward {
+        let input = StackInput {
             isa: self.isa,
-            weights: &[],
-            tensors: before,
-            inputs: &self.schedule(mode).inputs[stack[0]],
-            outputs: &mut [],
+            x: &before[self.schedule(mode).inputs[stack[0]][0]],
             mask: first.masks[0].map(|mask| &*work.masks[mask]),
-            masks: Masks::new(&work.masks, &first.masks),
-            new_mask: None,
             training: mode.trains(first),
             resume: work.resume,
-            dictionary: false,
-            random: self.random(work.step, stack[0]),
         };
         let (mut outputs, mut caches) = (rest.iter_mut().enumerate(), work.caches.iter_mut().enumerate());
         let layers = stack.iter().map(|&number| {
@@ -387,7 +381,7 @@ impl Network {
             let (output, cache) = (output.expect("outputs stand in order").1, cache.expect("as caches do").1);
             Stacked { node: self.plan.node(operation), cache, output, random: self.random(work.step, number) }
         });
-        forward_stack(&call, layers)
+        forward_stack(&input, layers)
     }
 
     /// Adds to `gradients`, a flat run like the weights, from the output gradients in the workspace.

@@ -4,8 +4,8 @@ use super::plan::Plan;
 
 /// What a call of a network computes.
 pub(super) struct Schedule {
-    /// The numbers of operations, in order; several where recurrent layers stand one above the other, which may be computed at the
-    /// same time.
+    /// The numbers of operations, in order; several where recurrent layers stand one above the other, which may be computed at
+    /// the same time.
     pub stacks: Vec<Vec<usize>>,
     /// The inputs of every operation.
     pub inputs: Vec<Vec<usize>>,
@@ -38,7 +38,7 @@ impl Schedule {
             }
         }
         let may_be_dictionary = dictionaries(plan, &computed, &inputs, &needed, training);
-        let stacks = stacks(plan, &computed, &inputs, &needed);
+        let stacks = stacks(plan, &computed, &inputs);
         Schedule { stacks, inputs, may_be_dictionary }
     }
 }
@@ -57,32 +57,23 @@ fn dictionaries(plan: &Plan, computed: &[usize], inputs: &[Vec<usize>], needed: 
     takers.into_iter().zip(others).map(|(taker, other)| taker && !other).collect()
 }
 
-/// Puts recurrent layers together of which each alone reads what the one before it gives out.
-fn stacks(plan: &Plan, computed: &[usize], inputs: &[Vec<usize>], needed: &[bool]) -> Vec<Vec<usize>> {
-    let mut readers = vec![0; needed.len()];
-    for &input in computed.iter().flat_map(|&number| &inputs[number]) {
-        readers[input] += 1;
-    }
+/// Puts recurrent layers together of which each reads what the one before it gives out. All of them write what they give out, for
+/// others that read it, too.
+fn stacks(plan: &Plan, computed: &[usize], inputs: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let can_stack = |number: usize| {
+        let operation = &plan.operations[number];
+        let is_plain = (inputs[number].len(), operation.outputs, operation.given_mask) == (1, 1, None);
+        is_plain && plan.node(operation).is_stackable()
+    };
+    let follows = |below: usize, number: usize| {
+        let (lower, upper) = (&plan.operations[below], &plan.operations[number]);
+        let is_above = inputs[number] == [lower.first_output] && lower.masks == upper.masks;
+        is_above && lower.training == upper.training && can_stack(below) && can_stack(number)
+    };
     let mut stacks: Vec<Vec<usize>> = Vec::new();
     for &number in computed {
-        let below = stacks.last().and_then(|stack| stack.last()).filter(|&&below| {
-            let (lower, upper) = (&plan.operations[below], &plan.operations[number]);
-            let between = lower.first_output;
-            let can_stack = |n: usize| {
-                let operation = &plan.operations[n];
-                let is_plain = (inputs[n].len(), operation.outputs, operation.given_mask) == (1, 1, None);
-                is_plain && plan.node(operation).is_stackable()
-            };
-            can_stack(below)
-                && can_stack(number)
-                && inputs[number] == [between]
-                && readers[between] == 1
-                && !needed[between]
-                && lower.masks == upper.masks
-                && lower.training == upper.training
-        });
-        match (below.is_some(), stacks.last_mut()) {
-            (true, Some(stack)) => stack.push(number),
+        match stacks.last_mut() {
+            Some(stack) if stack.last().is_some_and(|&below| follows(below, number)) => stack.push(number),
             _ => stacks.push(vec![number]),
         }
     }

@@ -34,13 +34,13 @@ impl Chains {
     /// that is most behind.
     pub(super) fn take(&mut self, home: usize) -> Next {
         let all = (home..self.done.len()).chain(0..home);
-        let is_begun_below = |chain: usize| chain < self.width || self.done[chain - self.width] > self.done[chain];
+        let is_done_below = |chain: usize| chain < self.width || self.done[chain - self.width] > self.done[chain];
         let mut open = all.filter(|&chain| !self.held[chain] && self.done[chain] < self.links).peekable();
         if open.peek().is_none() {
             return Next::Nothing;
         }
         // `home` comes first, and is taken for one link further behind than it is.
-        let ready = open.filter(|&chain| is_begun_below(chain));
+        let ready = open.filter(|&chain| is_done_below(chain));
         match ready.min_by_key(|&chain| self.done[chain] + usize::from(chain != home)) {
             None => Next::Wait,
             Some(chain) => {

@@ -421,8 +421,9 @@ impl Team {
         self.wavefront(1, chains, links, work);
     }
 
-    /// As [`Team::chains`], for `levels` of `width` chains, numbered one after another, one above the other: a link of a chain comes after the
-    /// same link of the chain `width` before it, too, and what that wrote. Who finds none that may come now waits.
+    /// As [`Team::chains`], for `levels` of `width` chains, numbered one after another, one above the other: a link of a chain
+    /// comes after the same link of the chain `width` before it, too, and what that wrote. Who finds none that may come now
+    /// waits.
     ///
     /// # Panics
     /// As [`Team::chains`].

@@ -26,7 +26,7 @@ pub struct Backward<'a> {
     pub order: &'a Order,
     /// Units.
     pub units: usize,
-    /// `Uᵀ`, packed by columns: `4 units x units`.
+    /// `Uᵀ`, packed by columns, the last of which may be turned: `4 units x units`.
     pub recurrent_transposed: &'a PackedMatrix,
     /// The activations.
     pub activations: Activations,
@@ -80,7 +80,7 @@ impl<'a> Backward<'a> {
         assert_eq!(self.dc.len(), self.dh.len());
         assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.dh.len()));
         let matrix = self.recurrent_transposed;
-        assert_eq!((matrix.lanes(), matrix.depth(), matrix.columns()), (isa.lanes(), 4 * units, units));
+        matrix.check(isa, 4 * units, units);
         // As in the forward pass, not on tiles.
         let depth = matrix.tiles().is_none().then_some(4 * units);
         let members = Members::new(ranks, order.batch(), columns, matrix.panels(), depth);

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::projection::Projection;
 use super::sums::sum_gates;
-use super::{Activations, check_gates, gates_of};
+use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
     Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, with_rows,
 };
@@ -119,7 +119,7 @@ impl<'a> Forward<'a> {
             output.check(outputs, units);
         }
         assert!(self.dropout.is_none_or(|dropout| dropout.len() == self.last.len()));
-        check_gates(isa, self.recurrent_kernel, units, units);
+        self.recurrent_kernel.check_gates(isa, PANEL_VECTORS, units, units);
 
         let gates = self.gates.map(Shared::new);
         let (projection, ahead, z) = match self.input {

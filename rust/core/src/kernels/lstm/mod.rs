@@ -30,8 +30,7 @@ pub use stack::{Stack, stack_links};
 
 use super::accumulate::{PANEL_VECTORS, load};
 use super::activation::Activation;
-use super::pack::PackedMatrix;
-use crate::simd::{Isa, Simd};
+use crate::simd::Simd;
 
 /// The two activation functions of a cell.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +45,6 @@ impl Activations {
     fn is_standard(self) -> bool {
         (self.cell, self.gate) == (Activation::Tanh, Activation::Sigmoid)
     }
-}
-
-fn check_gates(isa: Isa, matrix: &PackedMatrix, depth: usize, units: usize) {
-    assert_eq!((matrix.lanes(), matrix.depth(), matrix.gates()), (isa.lanes(), depth, (PANEL_VECTORS, units)));
 }
 
 /// The gates of `count` units, from that of the first one's i on, `stride` floats from gate to gate.

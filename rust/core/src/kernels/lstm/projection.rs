@@ -1,6 +1,5 @@
 //! `x · W + b`
 
-use super::check_gates;
 use super::sums::sum_gates;
 use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, row_blocks, store, with_rows};
 use crate::kernels::pack::PackedMatrix;
@@ -24,8 +23,8 @@ pub struct Projection<'a> {
 impl Projection<'_> {
     pub(super) fn check(&self, isa: Isa, rows: usize, units: usize) {
         self.x.check(rows, self.kernel.depth());
-        check_gates(isa, self.kernel, self.kernel.depth(), units);
-        check_gates(isa, self.bias, 1, units);
+        self.kernel.check_gates(isa, PANEL_VECTORS, self.kernel.depth(), units);
+        self.bias.check_gates(isa, PANEL_VECTORS, 1, units);
         assert!(self.bias.tiles().is_none());
     }
 

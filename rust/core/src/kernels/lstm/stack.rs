@@ -27,8 +27,8 @@ pub fn stack_links(batch: usize, steps: usize, runs: usize) -> usize {
 }
 
 impl<'a> Stack<'a> {
-    /// Of passes, the lowest first, cut into these runs of ranks. All but the lowest have [`Rows::none`](crate::kernels::Rows::none) as `x`, whose place the
-    /// outputs below take.
+    /// Of passes, the lowest first, cut into these runs of ranks. All but the lowest have
+    /// [`Rows::none`](crate::kernels::Rows::none) as `x`, whose place the outputs below take.
     ///
     /// # Panics
     /// As [`Forward::members`]; where a pass does not take in, step by step, what the one below it gives out.

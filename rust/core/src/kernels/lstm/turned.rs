@@ -9,7 +9,8 @@ use crate::simd::{Kernel, MAX_LANES, Simd};
 /// As [`sum_rows`] for a panel of a matrix packed by columns, of `NV` vectors, in the last of which columns may be turned.
 ///
 /// # Safety
-/// As for [`sum_rows`]; `panel` must be a panel of `NV` vectors of the matrix.
+/// As for [`sum_rows`]; the matrix must be packed by columns for this vector length, and `panel` be one of its panels, of `NV`
+/// vectors.
 #[inline(always)]
 pub(super) unsafe fn sum_columns<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
