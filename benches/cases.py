@@ -48,10 +48,12 @@ def _infer() -> list[Case]:
         layer(1, 100, 128, 128),
     ]
     one = replace(seed, name="seed-one", label="seed, one sample a call", batch=1)
+    stack = Model("stack-one", "D8, 2 x LSTM 64, Dense 1, one sample a call", 1, 100, 8, 64, 2, outputs=1, loss="mse")
     # No fewer than 4: the fixed cost of Keras' `predict` would show.
     return [
         *(Case("infer", model, _calls(model, False, 20, 4, 100)) for model in batches),
         Case("infer", one, 20, True),
+        Case("infer", stack, 100, True),
     ]
 
 

@@ -231,3 +231,37 @@ def test_a_direct_call_in_training() -> None:
             assert not np.array_equal(first, without)
     model = regression()
     np.testing.assert_array_equal(model(X, training=True), model(X, training=False))
+
+
+def classifier(drops: bool) -> Any:
+    """A classifier of tokens with dropout wherever it can stand, or without; dropout hands on its second output."""
+    tf.keras.utils.set_random_seed(4)
+    noise = [
+        layers.SpatialDropout1D(0.4),
+        layers.Dropout(0.4),
+        layers.GaussianNoise(0.4),
+        layers.Dropout(0.4),
+    ]
+    between = [layer if drops else layers.Activation("linear") for layer in noise]
+    inputs = layers.Input((9,), dtype="int32")
+    x = between[0](layers.Embedding(7, 5, mask_zero=True)(inputs))
+    x = layers.LSTM(6, return_sequences=True, dropout=0.4 if drops else 0.0)(x)
+    x = layers.LSTM(6)(between[2](between[1](x)))
+    shown = between[3](layers.Dense(3)(x))
+    model = tf.keras.Model(inputs, [layers.Activation("softmax")(shown), shown])
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    return model
+
+
+def test_prediction_leaves_out_what_drops() -> None:
+    """Masks, tokens that repeat, the logits of a loss and an output that Dropout hands on are what they are without."""
+    plain, dropping = classifier(drops=False), classifier(drops=True)
+    rng = np.random.default_rng(7)
+    tokens, targets = rng.integers(0, 7, (24, 9)), [rng.integers(0, 3, 24), rng.normal(size=(24, 3))]
+    for _ in range(2):
+        dropping.set_weights(plain.get_weights())
+        for own, other in zip(dropping.predict(tokens, verbose=0), plain.predict(tokens, verbose=0), strict=True):
+            np.testing.assert_array_equal(own, other)
+        assert dropping.evaluate(tokens, targets, verbose=0) == plain.evaluate(tokens, targets, verbose=0)
+        # And again once the same buffers were trained with.
+        assert dropping.train_on_batch(tokens, targets) != plain.train_on_batch(tokens, targets)
