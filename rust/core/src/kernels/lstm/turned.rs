@@ -19,7 +19,8 @@ pub(super) unsafe fn sum_columns<S: Simd, const MR: usize, const NV: usize>(
     ahead: Ahead<'_>,
     sums: &mut Scratch,
 ) {
-    if matrix.is_turned(panel) {
+    // In shorter vectors no column is.
+    if S::LANES >= 4 * TURNED[0] && matrix.is_turned(panel) {
         simd.apart(TurnedSums::<MR, NV> { rows, matrix, panel, ahead, sums });
     } else {
         // SAFETY: the caller's promise.
@@ -55,7 +56,7 @@ impl<const MR: usize, const NV: usize> Kernel for TurnedSums<'_, MR, NV> {
             }
             match self.matrix.turned() {
                 (columns, 2) => self.sum_turned::<S, 2>(simd, columns),
-                (columns, 4) => self.sum_turned::<S, 4>(simd, columns),
+                (columns, 4) if S::LANES >= 4 * TURNED[1] => self.sum_turned::<S, 4>(simd, columns),
                 (_, count) => unreachable!("{count} turned columns"),
             }
         }
