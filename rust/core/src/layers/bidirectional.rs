@@ -230,14 +230,10 @@ impl Layer for Bidirectional {
         let initial = |i: usize| call.inputs.get(i + 1).map(|&tensor| call.tensors[tensor].floats());
         let firsts = self.first_states();
         let given = [0, 1].map(|half| Given {
-            isa: call.isa,
-            x: call.input(0),
-            mask: call.mask,
             initial: [initial(firsts[half]), initial(firsts[half] + 1).filter(|_| self.halves[half].state_count() > 1)],
-            resume: call.resume,
-            training: call.training,
             // Both halves draw their own.
             random: (seed, 2 * stream + half as u64),
+            ..Given::forward(&call)
         });
         let [forward, backward] = &self.halves;
         let team = parallel::team(self.operations(given[0].x));

@@ -79,3 +79,62 @@ fn stacks(plan: &Plan, computed: &[usize], inputs: &[Vec<usize>]) -> Vec<Vec<usi
     }
     stacks
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::network::Graph;
+
+    fn layer(class: &str, config: Value) -> Value {
+        json!({"class_name": class, "config": config})
+    }
+
+    fn lstm(name: &str, sequences: bool, stateful: bool) -> Value {
+        let initializer = layer("Zeros", json!({}));
+        layer(
+            "LSTM",
+            json!({"name": name, "units": 3, "activation": "tanh", "recurrent_activation": "sigmoid", "dropout": 0.5,
+                "return_sequences": sequences, "stateful": stateful, "kernel_initializer": initializer,
+                "recurrent_initializer": initializer, "bias_initializer": initializer}),
+        )
+    }
+
+    fn dropout(name: &str) -> Value {
+        layer("Dropout", json!({"name": name, "rate": 0.5, "noise_shape": null, "seed": null}))
+    }
+
+    /// The schedules of prediction and of training for layers behind an embedding, which is operation 0 and gives tensor 1.
+    fn schedules(above: &[Value]) -> [Schedule; 2] {
+        let mut layers = vec![
+            layer("InputLayer", json!({"name": "input", "batch_shape": [2, 4]})),
+            layer(
+                "Embedding",
+                json!({"name": "embedding", "input_dim": 5, "output_dim": 2,
+                    "embeddings_initializer": layer("Zeros", json!({}))}),
+            ),
+        ];
+        layers.extend_from_slice(above);
+        let model = layer("Sequential", json!({"layers": layers})).to_string();
+        let plan = Plan::new(&Graph::from_json(&model).unwrap(), &[]).unwrap();
+        [false, true].map(|training| Schedule::new(&plan, training))
+    }
+
+    #[test]
+    fn prediction_leaves_dropout_out_and_finds_neighbours_and_dictionaries_behind_it() {
+        let above = [dropout("a"), lstm("b", true, false), dropout("c"), dropout("d"), lstm("e", true, false)];
+        let [predicting, training] = schedules(&[&above[..], &[lstm("f", false, false)]].concat());
+        assert_eq!(predicting.stacks, [vec![0], vec![2, 5, 6]]);
+        assert_eq!((&*predicting.inputs[2], &*predicting.inputs[5]), (&[1][..], &[3][..]));
+        assert!(predicting.may_be_dictionary[1]);
+        assert_eq!(training.stacks, [vec![0], vec![1], vec![2], vec![3], vec![4], vec![5, 6]]);
+        assert!(!training.may_be_dictionary[1]);
+    }
+
+    #[test]
+    fn what_is_shown_is_computed_and_what_keeps_states_stands_alone() {
+        let [predicting, _] = schedules(&[lstm("a", true, true), lstm("b", true, false), dropout("c")]);
+        assert_eq!(predicting.stacks, [vec![0], vec![1], vec![2], vec![3]]);
+    }
+}
