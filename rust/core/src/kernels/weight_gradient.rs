@@ -57,6 +57,8 @@ pub struct Parts<'a> {
     bias: Option<Shared<'a>>,
     /// The columns of `dZ`, and so of every gradient, that are computed.
     columns: Range<usize>,
+    /// At multiples of how many of them runs begin.
+    grain: usize,
     /// How many runs of columns, and of rows of `dW`.
     cuts: (usize, usize),
 }
@@ -64,23 +66,23 @@ pub struct Parts<'a> {
 /// The fewest rows of `dW` of a part: some tiles.
 const LEAST_ROWS: usize = 24;
 
-/// In how many runs of columns, of which there are `panels`, and of rows to cut `dW` for `threads`: so that no part has more
-/// than a thread's share; where there are several blocks, than two thirds, so that the threads end together though some may be
-/// slower.
+/// In how many runs of columns, which begin at multiples of a grain, and of rows to cut `dW` for `threads`, where its columns
+/// are so many `grains`: so that no part has more than a thread's share and an eighth; where there are several blocks, than two
+/// thirds of one, so that the threads end together though some may be slower.
 ///
 /// Each run of columns copies all `a` columns of `A`, and each run of rows all `dz` columns of `dZ`: of the cuts that will do
 /// the one that copies least.
-fn cuts(threads: usize, blocks: usize, panels: usize, (dz, a): (usize, usize)) -> (usize, usize) {
+fn cuts(threads: usize, blocks: usize, grains: usize, (dz, a): (usize, usize)) -> (usize, usize) {
     if threads <= 1 {
         return (1, 1);
     }
-    let (numerator, denominator) = if blocks > 2 { (3, 2) } else { (1, 1) };
-    let all = (1..=panels).map(|runs| {
-        let largest = panels.div_ceil(runs);
-        let rows = (largest * threads * numerator).div_ceil(panels * denominator);
+    let (numerator, denominator) = if blocks > 2 { (3, 2) } else { (8, 9) };
+    let all = (1..=grains).map(|runs| {
+        let largest = grains.div_ceil(runs);
+        let rows = (largest * threads * numerator).div_ceil(grains * denominator);
         let rows = rows.min(a / LEAST_ROWS).max(1);
-        // What is beyond a thread's share counts before what is copied.
-        let excess = (largest * threads * numerator).saturating_sub(panels * rows * denominator);
+        // What is beyond that counts before what is copied.
+        let excess = (largest * threads * numerator).saturating_sub(grains * rows * denominator);
         (excess, runs * a + rows * dz, (runs, rows))
     });
     all.min().map_or((1, 1), |(_, _, cuts)| cuts)
@@ -128,10 +130,12 @@ impl<'a> WeightGradient<'a> {
         });
         let bias = self.bias.map(Shared::new);
         assert!(bias.is_none_or(|bias| bias.len() == width));
-        let panels = columns.len().div_ceil(PANEL_VECTORS * isa.lanes());
+        // Tiles take as long for a part of a panel as for a whole one; parts of vectors share no cache lines.
+        let grain = if isa.tiles().is_some() { PANEL_VECTORS * isa.lanes() } else { LINE };
         let a = operands.iter().flatten().map(|(a, _)| a.width).sum();
-        let cuts = cuts(threads, self.rows.div_ceil(DEPTH_BLOCK), panels, (columns.len(), a));
-        Parts { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts }
+        let grains = columns.len().div_ceil(grain);
+        let cuts = cuts(threads, self.rows.div_ceil(DEPTH_BLOCK), grains, (columns.len(), a));
+        Parts { isa, rows: self.rows, dz: self.dz, operands, bias, columns, grain, cuts }
     }
 }
 
@@ -151,11 +155,11 @@ impl Parts<'_> {
     /// # Safety
     /// Each must be computed once, those of a part in order, each by a thread that sees what the one before wrote.
     pub unsafe fn run(&self, part: usize, block: usize) {
-        let (columns, rows) = self.cuts;
-        let panels = self.columns.len().div_ceil(PANEL_VECTORS * self.isa.lanes());
-        let (column, row) = (part % columns, part / columns);
-        let panels = column * panels / columns..(column + 1) * panels / columns;
-        let task = Task { all: self, panels, row: (row, rows), block };
+        let (runs, rows) = self.cuts;
+        let (run, row) = (part % runs, part / runs);
+        let grains = self.columns.len().div_ceil(self.grain);
+        let start = |run: usize| (self.columns.start + run * grains / runs * self.grain).min(self.columns.end);
+        let task = Task { all: self, columns: start(run)..start(run + 1), row: (row, rows), block };
         if let Some(tiles) = self.isa.tiles() {
             return tiles::run(tiles, task);
         }
@@ -174,10 +178,10 @@ thread_local! {
     static PACKED: Cell<AlignedBuffer> = Cell::default();
 }
 
-/// What a block of rows adds to some panels of columns and one of several runs of rows of each `dW`.
+/// What a block of rows adds to some columns and one of several runs of rows of each `dW`.
 struct Task<'a> {
     all: &'a Parts<'a>,
-    panels: Range<usize>,
+    columns: Range<usize>,
     row: (usize, usize),
     block: usize,
 }
@@ -217,9 +221,9 @@ impl Kernel for Addend<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (rows, shares, mut bias) = (self.task.rows(), self.task.shares(), self.task.bias());
-        let Task { all, panels, .. } = self.task;
+        let Task { all, columns, .. } = self.task;
         let (dz, a) = self.packed.split_at_mut(DEPTH_BLOCK * PANEL_VECTORS * S::LANES);
-        let mut block = Block { all, panels, next: rows.end, rows, dz, a };
+        let mut block = Block { all, columns, next: rows.end, rows, dz, a };
         let width: usize = shares.iter().flatten().map(Share::width).sum();
         if width <= GROUP {
             // A panel of `dZ` is copied once for both.
@@ -255,10 +259,23 @@ impl<'a> Share<'a> {
     }
 }
 
+/// Cuts columns into panels, as even as can be.
+#[inline(always)]
+fn panels(columns: &Range<usize>, lanes: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let Range { start, end } = *columns;
+    let vectors = (end - start).div_ceil(lanes);
+    let count = vectors.div_ceil(PANEL_VECTORS);
+    (0..count).map(move |i| {
+        let at = |i: usize| (start + i * vectors / count * lanes).min(end);
+        at(i)..at(i + 1)
+    })
+}
+
 /// A block of rows.
 struct Block<'a> {
     all: &'a Parts<'a>,
-    panels: Range<usize>,
+    /// The columns of `dZ`.
+    columns: Range<usize>,
     rows: Range<usize>,
     /// The first row that is taken after this group.
     next: usize,
@@ -295,14 +312,10 @@ impl Block<'_> {
             }
             start += share.width();
         }
-        for panel in self.panels.clone() {
-            let column = self.all.columns.start + panel * PANEL_VECTORS * S::LANES;
-            let width = (self.all.columns.end - column).min(PANEL_VECTORS * S::LANES);
+        for Range { start: column, end } in panels(&self.columns, S::LANES) {
+            let width = end - column;
             // What is copied next: more of these rows, or the first columns of other rows.
-            let next = match panel + 1 < self.panels.end {
-                true => (self.rows.start, column + PANEL_VECTORS * S::LANES),
-                false => (self.next, self.all.columns.start + self.panels.start * PANEL_VECTORS * S::LANES),
-            };
+            let next = if end < self.columns.end { (self.rows.start, end) } else { (self.next, self.columns.start) };
             with_vectors!(width.div_ceil(S::LANES), NV => {
                 self.panel::<S, NV>(simd, (column, width), shares, stride, bias, next);
             });
@@ -401,14 +414,24 @@ mod tests {
 
     #[test]
     fn cuts_leave_no_part_too_large_and_copy_little() {
-        assert_eq!(cuts(1, 25, 16, (1024, 512)), (1, 1));
+        assert_eq!(cuts(1, 25, 64, (1024, 512)), (1, 1));
         // Columns alone for two threads, both for many.
-        assert_eq!(cuts(2, 13, 8, (512, 128)), (4, 1));
-        assert_eq!(cuts(16, 25, 16, (1024, 512)), (8, 3));
-        // One block cannot be handed on: a part a thread.
-        assert_eq!(cuts(2, 1, 8, (512, 128)), (2, 1));
+        assert_eq!(cuts(2, 13, 32, (512, 128)), (4, 1));
+        assert_eq!(cuts(16, 25, 64, (1024, 512)), (8, 3));
+        // One block cannot be handed on: a part a thread, though one of two has 7 grains of 13.
+        assert_eq!(cuts(2, 1, 32, (512, 128)), (2, 1));
+        assert_eq!(cuts(2, 2, 13, (200, 51)), (2, 1));
         // Nothing to cut.
         assert_eq!(cuts(4, 9, 1, (10, 10)), (1, 1));
         assert_eq!(cuts(4, 9, 0, (0, 10)), (1, 1));
+    }
+
+    #[test]
+    fn panels_are_even_and_whole() {
+        let all = |columns| panels(&columns, 16).collect::<Vec<_>>();
+        assert_eq!(all(0..200), [0..48, 48..96, 96..144, 144..200]);
+        assert_eq!(all(64..128), vec![64..128]);
+        assert_eq!(all(112..200), [112..160, 160..200]);
+        assert!(all(5..5).is_empty());
     }
 }

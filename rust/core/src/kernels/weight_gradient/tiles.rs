@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::{DEPTH_BLOCK, Share, Task, add};
+use super::{DEPTH_BLOCK, Share, Task, add, panels};
 use crate::kernels::AlignedBuffer;
 use crate::kernels::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, load, store, with_rows};
 use crate::kernels::shared::Shared;
@@ -89,10 +89,8 @@ impl Addend<'_> {
             }
         }
         let mut sums = TileSums::new();
-        let columns = &self.task.all.columns;
-        for panel in self.task.panels.clone() {
-            let column = columns.start + panel * PANEL_VECTORS * S::LANES;
-            let width = (columns.end - column).min(PANEL_VECTORS * S::LANES);
+        for Range { start: column, end } in panels(&self.task.columns, S::LANES) {
+            let width = end - column;
             with_vectors!(width.div_ceil(S::LANES), NV => {
                 self.round_panel::<S, NV>(simd, tiles, (column, width), bias, dz);
                 self.panel::<S, NV>(simd, tiles, (column, width), shares, (a, dz), &mut sums);
