@@ -8,10 +8,11 @@ use lstm_core::kernels::matmul::{Initial, Matmul};
 use lstm_core::kernels::optimizer::{Adam, RmsProp, Sgd};
 use lstm_core::kernels::orthogonal::orthonormalize;
 use lstm_core::kernels::pack::{PackedMatrix, Source};
-use lstm_core::kernels::scatter::SumByIndex;
+use lstm_core::kernels::scatter::{AddByIndex, Groups, SumGroups};
 use lstm_core::kernels::softmax;
 use lstm_core::kernels::weight_gradient::WeightGradient;
 use lstm_core::kernels::{Direction, Order, Rows, RowsMut};
+use lstm_core::parallel::team;
 use lstm_core::simd::Isa;
 use proptest::prelude::*;
 use support::{EDGES, Random, assert_close, assert_sums, wide};
@@ -248,21 +249,28 @@ fn matmul_of_picked_rows() {
 }
 
 #[test]
-fn sums_by_index() {
+fn sums_by_index_and_of_groups() {
     for isa in Isa::available() {
         for width in [1, 4, 17, 64] {
             let mut random = Random(width as u64);
-            let (rows, before) = (random.floats(50 * width), random.floats(7 * width));
+            let (values, before) = (random.floats(50 * width), random.floats(8 * width));
+            // The last target has no rows.
             let index: Vec<u32> = (0..50).map(|_| random.below(7) as u32).collect();
+            let rows = Rows::adjacent(&values, width);
+            let sums = |mut sums: Vec<f64>| {
+                for (row, &to) in values.chunks(width).zip(&index) {
+                    let target = &mut sums[to as usize * width..][..width];
+                    target.iter_mut().zip(row).for_each(|(to, &x)| *to += f64::from(x));
+                }
+                sums
+            };
             let mut target = before.clone();
-            let sum = SumByIndex::new(isa, Rows::adjacent(&rows, width), &index, &mut target);
-            sum.run(0..width / 3);
-            sum.run(width / 3..width);
-            let mut expected = wide(&before);
-            for (row, &to) in rows.chunks(width).zip(&index) {
-                expected[to as usize * width..][..width].iter_mut().zip(row).for_each(|(to, &x)| *to += f64::from(x));
-            }
-            assert_close(isa.name(), &target, &expected, 1e-6);
+            AddByIndex { isa, rows, index: &index, target: &mut target }.run(&team(usize::MAX));
+            assert_close(isa.name(), &target, &sums(wide(&before)), 1e-6);
+            let mut groups = Groups::default();
+            groups.set(&index, 8);
+            SumGroups { isa, rows, groups: &groups, target: &mut target }.run(&team(usize::MAX));
+            assert_close(isa.name(), &target, &sums(vec![0.0; 8 * width]), 1e-6);
         }
     }
 }

@@ -2,63 +2,198 @@
 
 use std::ops::Range;
 
+use super::accumulate::LINE;
 use super::rows::Rows;
 use super::shared::Shared;
 use super::volume;
+use crate::parallel::{self, Team};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// `target[index[n]] += rows[n]` for every row, cut by columns into tasks. Rows are added in order, so the bits of a sum do
-/// not depend on the tasks.
-pub struct SumByIndex<'a> {
-    isa: Isa,
-    rows: Rows<'a>,
-    index: &'a [u32],
-    target: Shared<'a>,
+/// Rows between the one that is summed and the one that is asked for: rows and sums lie anywhere, so that nothing else foretells
+/// which is next.
+const AHEAD: usize = 4;
+
+/// `target[index[n]] += rows[n]` for every row.
+pub struct AddByIndex<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The rows.
+    pub rows: Rows<'a>,
+    /// For each row that of the target.
+    pub index: &'a [u32],
+    /// Row-major, as wide as the rows.
+    pub target: &'a mut [f32],
 }
 
-impl<'a> SumByIndex<'a> {
-    /// Prepares it; `target` is row-major and as wide as the rows.
+impl AddByIndex<'_> {
+    /// Adds them on all threads of a team, in order: the bits do not depend on the number of threads.
     ///
     /// # Panics
     /// Where a row or a target is not there.
-    pub fn new(isa: Isa, rows: Rows<'a>, index: &'a [u32], target: &'a mut [f32]) -> Self {
+    pub fn run(self, team: &Team) {
+        let AddByIndex { isa, rows, index, target } = self;
         rows.check(index.len(), rows.width);
         let targets = index.iter().max().map_or(0, |&last| last as usize + 1);
         assert!(target.len() >= volume(&[targets, rows.width]));
-        SumByIndex { isa, rows, index, target: Shared::new(target) }
-    }
-
-    /// Adds some columns; each is to be added once.
-    ///
-    /// # Panics
-    /// Where there are not so many columns.
-    pub fn run(&self, columns: Range<usize>) {
-        assert!(columns.start <= columns.end && columns.end <= self.rows.width);
-        self.isa.dispatch(Task { all: self, columns });
+        let target = Shared::new(target);
+        by_columns(rows.width, team, |columns| isa.dispatch(Addition { rows, index, target, columns }));
     }
 }
 
-struct Task<'a> {
-    all: &'a SumByIndex<'a>,
+/// Numbers sorted by the group that each belongs to.
+#[derive(Default)]
+pub struct Groups {
+    /// Where each group starts among the members, and the last one ends.
+    starts: Vec<u32>,
+    /// The numbers, group after group, ascending in each.
+    members: Vec<u32>,
+}
+
+impl Groups {
+    /// Sorts `0..groups_of.len()` by group, of which there are `count`.
+    ///
+    /// # Panics
+    /// Where a group is not one of those.
+    pub fn set(&mut self, groups_of: &[u32], count: usize) {
+        self.starts.clear();
+        self.starts.resize(count + 1, 0);
+        for &group in groups_of {
+            self.starts[group as usize] += 1;
+        }
+        let mut end = 0;
+        for start in &mut self.starts {
+            end += *start;
+            *start = end;
+        }
+        self.members.resize(groups_of.len(), 0);
+        for (number, &group) in groups_of.iter().enumerate().rev() {
+            let start = &mut self.starts[group as usize];
+            *start -= 1;
+            self.members[*start as usize] = number as u32;
+        }
+    }
+}
+
+/// `target[g] = Σ rows[n]` over the members of each group; 0 for one without members.
+pub struct SumGroups<'a> {
+    /// The instruction set.
+    pub isa: Isa,
+    /// The rows.
+    pub rows: Rows<'a>,
+    /// Which belong together.
+    pub groups: &'a Groups,
+    /// `groups x rows.width`, row-major.
+    pub target: &'a mut [f32],
+}
+
+impl SumGroups<'_> {
+    /// Sums them on all threads of a team, the members of each group in order: the bits do not depend on the number of threads.
+    ///
+    /// # Panics
+    /// Where a row or a target is not there.
+    pub fn run(self, team: &Team) {
+        let SumGroups { isa, rows, groups, target } = self;
+        rows.check(groups.members.len(), rows.width);
+        assert_eq!(target.len(), volume(&[groups.starts.len().saturating_sub(1), rows.width]));
+        let target = Shared::new(target);
+        by_columns(rows.width, team, |columns| isa.dispatch(Sums { rows, groups, target, columns }));
+    }
+}
+
+/// Runs a task for each of some runs of columns.
+fn by_columns(width: usize, team: &Team, task: impl Fn(Range<usize>) + Sync) {
+    // Threads that wrote to the same cache lines would wait for each other.
+    let parts = team.size().min(width / LINE).max(1);
+    team.run(parallel::ranges(width, parts), task);
+}
+
+/// Some columns of an addition.
+struct Addition<'a> {
+    rows: Rows<'a>,
+    index: &'a [u32],
+    target: Shared<'a>,
     columns: Range<usize>,
 }
 
-impl Kernel for Task<'_> {
+impl Kernel for Addition<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Task { all, columns } = self;
-        for (row, &to) in all.index.iter().enumerate() {
-            // SAFETY: `new` checked every row and target, `run` the columns, which this task alone writes.
-            let (from, to) = unsafe {
-                let from = std::slice::from_raw_parts(all.rows.at(row).add(columns.start), columns.len());
-                let to = all.target.at(to as usize * all.rows.width + columns.start);
-                (from, std::slice::from_raw_parts_mut(to, columns.len()))
-            };
-            for (to, from) in to.iter_mut().zip(from) {
-                *to += from;
+    fn run<S: Simd>(self, simd: S) {
+        let Addition { rows, index, target, columns } = self;
+        for (row, &to) in index.iter().enumerate() {
+            // SAFETY: `run` checked every row and target; this task alone writes these columns.
+            unsafe {
+                if let Some(&next) = index.get(row + AHEAD) {
+                    let next = target.at(next as usize * rows.width + columns.start);
+                    for column in (0..columns.len()).step_by(LINE) {
+                        simd.prefetch_to_write(next.wrapping_add(column));
+                    }
+                }
+                let to = target.at(to as usize * rows.width + columns.start);
+                add(rows.at(row).add(columns.start), to, columns.len());
             }
         }
+    }
+}
+
+/// Some columns of the sums of groups.
+struct Sums<'a> {
+    rows: Rows<'a>,
+    groups: &'a Groups,
+    target: Shared<'a>,
+    columns: Range<usize>,
+}
+
+impl Kernel for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Sums { rows, groups: Groups { starts, members }, target, columns } = self;
+        for (group, bounds) in starts.windows(2).enumerate() {
+            // SAFETY: `run` checked every row and target; this task alone writes these columns.
+            unsafe {
+                let to = target.at(group * rows.width + columns.start);
+                std::slice::from_raw_parts_mut(to, columns.len()).fill(0.0);
+                for member in bounds[0] as usize..bounds[1] as usize {
+                    if let Some(&next) = members.get(member + AHEAD) {
+                        let next = rows.at(next as usize).add(columns.start);
+                        for column in (0..columns.len()).step_by(LINE) {
+                            simd.prefetch(next.wrapping_add(column));
+                        }
+                    }
+                    add(rows.at(members[member] as usize).add(columns.start), to, columns.len());
+                }
+            }
+        }
+    }
+}
+
+/// Adds adjacent floats to others.
+///
+/// # Safety
+/// There must be so many, and nobody else use those that are written.
+#[inline(always)]
+unsafe fn add(from: *const f32, to: *mut f32, len: usize) {
+    // SAFETY: the caller's promise.
+    let (from, to) = unsafe { (std::slice::from_raw_parts(from, len), std::slice::from_raw_parts_mut(to, len)) };
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Groups;
+
+    #[test]
+    fn groups_are_sorted_and_whole() {
+        let mut groups = Groups::default();
+        groups.set(&[2, 0, 2, 3, 0, 2], 5);
+        assert_eq!(groups.starts, [0, 2, 2, 5, 6, 6]);
+        assert_eq!(groups.members, [1, 4, 0, 2, 5, 3]);
+        groups.set(&[], 1);
+        assert_eq!((&*groups.starts, &*groups.members), (&[0, 0][..], &[][..]));
     }
 }

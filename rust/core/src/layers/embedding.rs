@@ -9,6 +9,9 @@ use super::{
     Weight, one_input,
 };
 use crate::error::{Error, Result};
+use crate::kernels::Rows;
+use crate::kernels::scatter::AddByIndex;
+use crate::parallel::{self, COPY_OPERATIONS};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,19 +50,20 @@ struct Embedding {
     rules: Rules,
 }
 
-/// The batch's ids without repetitions.
+/// The batch's ids.
 #[derive(Default)]
 pub(super) struct EmbeddingCache {
+    /// The id of each row that the output holds: all of them, or each once, in the order in which they first came, as the words
+    /// of a dictionary.
+    known: Vec<u32>,
     /// For each id of the vocabulary its word, if `known` holds it.
     words: Vec<u32>,
-    /// The ids in the order in which they first came.
-    known: Vec<u32>,
     /// For each place its word.
     dictionary: Vec<u32>,
 }
 
 impl EmbeddingCache {
-    /// Looks every id up; false where there would be more than `most` words.
+    /// Makes a dictionary of the ids; false where it would have more than `most` words.
     fn read(&mut self, ids: &[i32], vocabulary: usize, most: usize) -> bool {
         self.words.resize(vocabulary, u32::MAX);
         self.known.clear();
@@ -124,20 +128,24 @@ impl Layer for Embedding {
             let message = format!("token id {id} is outside the vocabulary, 0 to {last} (input_dim={size})");
             return Err(Error::value(&self.name, message));
         }
-        let table = |id: usize| &call.weights[id * self.dimensions..][..self.dimensions];
         let output = &mut call.outputs[0];
         if call.dictionary && cache.read(ids, self.vocabulary, most_words(ids.len(), call.training)) {
             output.set_dictionary(cache.known.len(), &cache.dictionary)?;
-            for (&id, row) in cache.known.iter().zip(output.held_mut().chunks_exact_mut(self.dimensions)) {
-                row.copy_from_slice(table(id as usize));
-            }
         } else {
+            cache.known.clear();
+            cache.known.extend(ids.iter().map(|&id| id as u32));
             let sizes = output.sizes().to_vec();
             output.resize(&sizes)?;
-            for (&id, row) in ids.iter().zip(output.held_mut().chunks_exact_mut(self.dimensions)) {
-                row.copy_from_slice(table(id as usize));
-            }
         }
+        let team = parallel::team(output.held_len() * COPY_OPERATIONS);
+        let mut rest = output.held_mut();
+        let tasks = parallel::ranges(cache.known.len(), team.size())
+            .map(|rows| (&cache.known[rows.clone()], parallel::take(&mut rest, &rows, self.dimensions)));
+        team.run(tasks, |(ids, rows)| {
+            for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(self.dimensions)) {
+                row.copy_from_slice(&call.weights[id as usize * self.dimensions..][..self.dimensions]);
+            }
+        });
         if let Some(mask) = call.new_mask {
             mask.clear();
             mask.extend(ids.iter().map(|&id| u8::from(id != 0)));
@@ -148,17 +156,9 @@ impl Layer for Embedding {
     fn backward(&self, mut call: Backward<'_>, cache: &mut EmbeddingCache) {
         let Some(dy) = call.d_output(0) else { return };
         let Some(gradients) = call.gradients.take() else { return };
-        let mut add = |id: usize, dy: &[f32]| {
-            let row = &mut gradients[id * self.dimensions..][..self.dimensions];
-            row.iter_mut().zip(dy).for_each(|(gradient, dy)| *gradient += dy);
-        };
-        let rows = dy.chunks_exact(self.dimensions);
-        if call.outputs[0].dictionary().is_some() {
-            cache.known.iter().zip(rows).for_each(|(&id, dy)| add(id as usize, dy));
-        } else {
-            let ids = call.input(0).ids();
-            ids.iter().zip(rows).for_each(|(&id, dy)| add(id as usize, dy));
-        }
+        let rows = Rows::adjacent(dy, self.dimensions);
+        let sum = AddByIndex { isa: call.isa, rows, index: &cache.known, target: gradients };
+        sum.run(&parallel::team(dy.len() * COPY_OPERATIONS));
     }
 }
 

@@ -6,7 +6,7 @@ use super::{AnyActivation, Random, Rules, Shape, Tensor, Weight, checked_len};
 use crate::error::{Error, Result};
 use crate::kernels::matmul::{Initial, Matmul};
 use crate::kernels::pack::{PackedMatrix, Source};
-use crate::kernels::scatter::SumByIndex;
+use crate::kernels::scatter::{Groups, SumGroups};
 use crate::kernels::weight_gradient::WeightGradient;
 use crate::kernels::{AlignedBuffer, Columns, Direction, Order, Pass, Rows, RowsMut};
 use crate::parallel::{self, Team};
@@ -71,6 +71,8 @@ pub(super) struct RecurrenceCache {
     pub z: AlignedBuffer,
     /// For each row of the order its dictionary row.
     pub words: Vec<u32>,
+    /// The other way round, for backward.
+    rows_of_words: Groups,
     /// What is left of the inputs after dropout, and what they and `h` (by rank) were multiplied by.
     pub x: AlignedBuffer,
     pub x_dropout: AlignedBuffer,
@@ -520,10 +522,9 @@ impl Recurrence {
         let dropped = self.drops_inputs(given.training);
         let with_words = !cache.words.is_empty();
         if with_words {
-            let RecurrenceCache { gates: dz, z, words, .. } = &mut *cache;
-            z.fill(0.0);
-            let sum = SumByIndex::new(isa, Rows::adjacent(dz, width), words, z);
-            team.run(parallel::ranges(width, team.size()), |columns| sum.run(columns));
+            let RecurrenceCache { gates: dz, z, words, rows_of_words, .. } = &mut *cache;
+            rows_of_words.set(words, z.len() / width);
+            SumGroups { isa, rows: Rows::adjacent(dz, width), groups: rows_of_words, target: z }.run(team);
         }
         if let Some(gradients) = gradients {
             let cache = &*cache;
