@@ -26,11 +26,11 @@ pub(super) struct Ahead<'a> {
     read: &'a [*const f32],
     written: &'a [*const f32],
     stride: usize,
-    /// Then `rows` rows of [`PLACE_LINES`] vectors, `width` floats apart.
+    /// Then, for the second-level cache, `rows` rows of [`PLACE_LINES`] vectors, `width` floats apart.
     first: *const f32,
     width: usize,
     rows: usize,
-    /// Then these, for the second-level cache.
+    /// Then these, as the rows.
     coming: &'a [f32],
 }
 
@@ -48,7 +48,7 @@ impl<'a> Ahead<'a> {
         Ahead { read, written, stride, ..Ahead::NONE }
     }
 
-    /// Four vectors of each of some rows, `width` floats apart.
+    /// Four vectors of each of some rows, `width` floats apart, that are needed after this tile.
     #[inline(always)]
     pub(super) fn rows(first: *const f32, width: usize, rows: usize) -> Self {
         Ahead { first, width, rows, ..Ahead::NONE }
@@ -75,7 +75,7 @@ impl<'a> Ahead<'a> {
         }
         for row in block * self.rows / blocks..(block + 1) * self.rows / blocks {
             for line in 0..PLACE_LINES {
-                simd.prefetch(self.first.wrapping_add(row * self.width + line * S::LANES));
+                simd.prefetch_far(self.first.wrapping_add(row * self.width + line * S::LANES));
             }
         }
         for line in share(self.coming, block..block + 1, blocks).chunks(LINE) {

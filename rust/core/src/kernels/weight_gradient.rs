@@ -30,8 +30,8 @@ const SUM_BLOCK: usize = 256;
 /// Columns of `A` copied at a time: with a panel of `dZ` 896 KiB, which stay in the second-level cache.
 const GROUP: usize = 384;
 
-/// Rows of what is copied next that each tile asks for.
-const ASKED_ROWS: usize = 8;
+/// The fewest rows of what is copied next that each tile asks for.
+const LEAST_ASKED: usize = 8;
 
 /// What each row of `dZ` is multiplied by to give the bias' gradient.
 static ONE: f32 = 1.0;
@@ -360,6 +360,8 @@ impl Block<'_> {
         // Rows of what is copied next that nobody has asked for yet.
         let mut left = if self.all.dz.index.is_some() { 0 } else { depth.min(self.all.rows - next.0) };
         let mut next = self.all.dz.as_ptr().wrapping_add(next.0 * to_next + next.1);
+        let tiles: usize = shares.iter().flatten().map(|share| share.columns.len().div_ceil(S::TILE_ROWS)).sum();
+        let most = left.div_ceil(tiles.max(1)).max(LEAST_ASKED);
         for share in shares.iter().flatten() {
             for (first, count) in row_blocks::<S>(share.columns.len()) {
                 // SAFETY: `a` and `dz` hold the rows; this part alone writes these rows and columns of the gradient, one block
@@ -372,7 +374,7 @@ impl Block<'_> {
                         }
                     }
                     let a = LeftColumns { first: self.a.as_ptr().add(start + first), stride };
-                    let asked = left.min(ASKED_ROWS);
+                    let asked = left.min(most);
                     let ahead = Ahead::rows(next, to_next, asked);
                     sum_blocks::<S, MR, NV>(simd, SUM_BLOCK, depth, a, dz, ahead, &mut sums);
                     (left, next) = (left - asked, next.wrapping_add(asked * to_next));
