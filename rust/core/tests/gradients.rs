@@ -152,6 +152,39 @@ fn the_text_classifier() {
     }
 }
 
+/// Sequences of which no step counts: the same token throughout, which a dictionary names once.
+#[test]
+fn a_batch_of_padding() {
+    let (steps, units, classes) = (5, 4, 3);
+    for isa in Isa::available() {
+        for class in ["LSTM", "GRU", "SimpleRNN"] {
+            for batch in [1, 3] {
+                let mut config = lstm_config("layer", &Lstm::new(units));
+                let is_known = |name: &str| match name {
+                    "unit_forget_bias" => class == "LSTM",
+                    "recurrent_activation" => class != "SimpleRNN",
+                    _ => true,
+                };
+                config.as_object_mut().unwrap().retain(|name, _| is_known(name));
+                let layer = json!({"class_name": class, "config": config});
+                let layers = [embedding(7, 3, true), layer, dense_layer("dense", classes, "softmax")];
+                let y = one_hot(&vec![1; batch], classes);
+                let engine = run(
+                    isa,
+                    &with_input(&layers, json!([null, steps])),
+                    &[array(&[batch, steps], vec![0; batch * steps])],
+                    &[loss("CategoricalCrossentropy", json!({}))],
+                    &[array(&[batch, classes], y)],
+                    &[None],
+                );
+                let (bias, rest) = engine.gradients.split_last().unwrap();
+                assert!(bias.iter().all(|g| g.abs() > 0.1), "{class}: {bias:?}");
+                assert!(rest.iter().flatten().all(|&g| g == 0.0), "{class}: {rest:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn stacked_and_masked_sequences() {
     let (batch, steps, dimensions, units, top, classes) = (5, 6, 3, 5, 4, 3);

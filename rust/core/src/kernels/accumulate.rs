@@ -26,11 +26,12 @@ pub(super) struct Ahead<'a> {
     read: &'a [*const f32],
     written: &'a [*const f32],
     stride: usize,
-    /// Then, for the second-level cache, `rows` rows of [`PLACE_LINES`] vectors, `width` floats apart.
+    /// Then, for the second-level cache, `rows` rows of so many floats, `width` apart.
     first: *const f32,
+    floats: usize,
     width: usize,
     rows: usize,
-    /// Then these, as the rows.
+    /// Then these, for the second-level cache, too.
     coming: &'a [f32],
 }
 
@@ -39,8 +40,16 @@ const PLACE_LINES: usize = PANEL_VECTORS;
 
 impl<'a> Ahead<'a> {
     /// Nothing.
-    pub(super) const NONE: Ahead<'static> =
-        Ahead { read: &[], written: &[], stride: 0, first: std::ptr::null(), width: 0, rows: 0, coming: &[] };
+    pub(super) const NONE: Ahead<'static> = Ahead {
+        read: &[],
+        written: &[],
+        stride: 0,
+        first: std::ptr::null(),
+        floats: 0,
+        width: 0,
+        rows: 0,
+        coming: &[],
+    };
 
     /// Four lines at each of some places, `stride` floats apart, that are to be read, and of some that are to be written, too.
     #[inline(always)]
@@ -48,10 +57,10 @@ impl<'a> Ahead<'a> {
         Ahead { read, written, stride, ..Ahead::NONE }
     }
 
-    /// Four vectors of each of some rows, `width` floats apart, that are needed after this tile.
+    /// So many floats of each of some rows, `width` apart, that are needed after this tile.
     #[inline(always)]
-    pub(super) fn rows(first: *const f32, width: usize, rows: usize) -> Self {
-        Ahead { first, width, rows, ..Ahead::NONE }
+    pub(super) fn rows(first: *const f32, floats: usize, width: usize, rows: usize) -> Self {
+        Ahead { first, floats, width, rows, ..Ahead::NONE }
     }
 
     /// And weights that are needed after this tile.
@@ -74,8 +83,8 @@ impl<'a> Ahead<'a> {
             }
         }
         for row in block * self.rows / blocks..(block + 1) * self.rows / blocks {
-            for line in 0..PLACE_LINES {
-                simd.prefetch_far(self.first.wrapping_add(row * self.width + line * S::LANES));
+            for line in (0..self.floats).step_by(LINE) {
+                simd.prefetch_far(self.first.wrapping_add(row * self.width + line));
             }
         }
         for line in share(self.coming, block..block + 1, blocks).chunks(LINE) {

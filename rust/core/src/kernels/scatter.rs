@@ -9,9 +9,15 @@ use super::volume;
 use crate::parallel::{self, Team};
 use crate::simd::{Isa, Kernel, Simd};
 
-/// Rows between the one that is summed and the one that is asked for: rows and sums lie anywhere, so that nothing else foretells
-/// which is next.
-const AHEAD: usize = 4;
+/// How many rows before its turn a row of so many floats is asked for. Rows and sums lie anywhere, so that nothing else foretells
+/// which is next; 64 lines are a fraction of the first-level cache.
+const fn ahead(floats: usize) -> usize {
+    match 64 / (floats.div_ceil(LINE) + 1) {
+        0 => 1,
+        rows if rows > 16 => 16,
+        rows => rows,
+    }
+}
 
 /// `target[index[n]] += rows[n]` for every row.
 pub struct AddByIndex<'a> {
@@ -53,8 +59,9 @@ impl Groups {
     /// Sorts `0..groups_of.len()` by group, of which there are `count`.
     ///
     /// # Panics
-    /// Where a group is not one of those.
+    /// Where a group is not one of those; where there are 2³² numbers.
     pub fn set(&mut self, groups_of: &[u32], count: usize) {
+        assert!(u32::try_from(groups_of.len()).is_ok());
         self.starts.clear();
         self.starts.resize(count + 1, 0);
         for &group in groups_of {
@@ -90,7 +97,7 @@ impl SumGroups<'_> {
     /// Sums them on all threads of a team, the members of each group in order: the bits do not depend on the number of threads.
     ///
     /// # Panics
-    /// Where a row or a target is not there.
+    /// Where a row is not there, or the target has not the length that the groups give it.
     pub fn run(self, team: &Team) {
         let SumGroups { isa, rows, groups, target } = self;
         rows.check(groups.members.len(), rows.width);
@@ -100,11 +107,12 @@ impl SumGroups<'_> {
     }
 }
 
-/// Runs a task for each of some runs of columns.
+/// Runs a task for each of some runs of columns. Threads that write to the same cache lines wait for each other: a run begins at
+/// a line, where rows do.
 fn by_columns(width: usize, team: &Team, task: impl Fn(Range<usize>) + Sync) {
-    // Threads that wrote to the same cache lines would wait for each other.
-    let parts = team.size().min(width / LINE).max(1);
-    team.run(parallel::ranges(width, parts), task);
+    let lines = width.div_ceil(LINE);
+    let parts = parallel::ranges(lines, team.size().min(lines).max(1));
+    team.run(parts.map(|lines| lines.start * LINE..(lines.end * LINE).min(width)), task);
 }
 
 /// Some columns of an addition.
@@ -121,10 +129,11 @@ impl Kernel for Addition<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Addition { rows, index, target, columns } = self;
+        let ahead = ahead(columns.len());
         for (row, &to) in index.iter().enumerate() {
             // SAFETY: `run` checked every row and target; this task alone writes these columns.
             unsafe {
-                if let Some(&next) = index.get(row + AHEAD) {
+                if let Some(&next) = index.get(row + ahead) {
                     let next = target.at(next as usize * rows.width + columns.start);
                     for column in (0..columns.len()).step_by(LINE) {
                         simd.prefetch_to_write(next.wrapping_add(column));
@@ -151,13 +160,15 @@ impl Kernel for Sums<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Sums { rows, groups: Groups { starts, members }, target, columns } = self;
+        let ahead = ahead(columns.len());
         for (group, bounds) in starts.windows(2).enumerate() {
-            // SAFETY: `run` checked every row and target; this task alone writes these columns.
+            // SAFETY: `run` checked as many rows as there are members, each of which is less than that, and every target; this task
+            // alone writes these columns.
             unsafe {
                 let to = target.at(group * rows.width + columns.start);
                 std::slice::from_raw_parts_mut(to, columns.len()).fill(0.0);
                 for member in bounds[0] as usize..bounds[1] as usize {
-                    if let Some(&next) = members.get(member + AHEAD) {
+                    if let Some(&next) = members.get(member + ahead) {
                         let next = rows.at(next as usize).add(columns.start);
                         for column in (0..columns.len()).step_by(LINE) {
                             simd.prefetch(next.wrapping_add(column));

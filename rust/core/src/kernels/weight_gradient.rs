@@ -27,11 +27,11 @@ const DEPTH_BLOCK: usize = 512;
 /// Rows that are summed one after another before they are added to the sums of others.
 const SUM_BLOCK: usize = 256;
 
-/// Columns of `A` copied at a time: with a panel of `dZ` 896 KiB, which stay in the second-level cache.
+/// Columns of `A` copied at a time: with a panel of `dZ` 928 KiB, most of which stay in the second-level cache.
 const GROUP: usize = 384;
 
-/// The fewest rows of what is copied next that each tile asks for.
-const LEAST_ASKED: usize = 8;
+/// The most rows of what is copied next that a tile asks for.
+const MOST_ASKED: usize = 64;
 
 /// What each row of `dZ` is multiplied by to give the bias' gradient.
 static ONE: f32 = 1.0;
@@ -76,13 +76,16 @@ fn cuts(threads: usize, blocks: usize, grains: usize, (dz, a): (usize, usize)) -
     if threads <= 1 {
         return (1, 1);
     }
-    let (numerator, denominator) = if blocks > 2 { (3, 2) } else { (8, 9) };
+    let is_shared = blocks > 2;
+    let (numerator, denominator) = if is_shared { (3, 2) } else { (8, 9) };
     let all = (1..=grains).map(|runs| {
         let largest = grains.div_ceil(runs);
         let rows = (largest * threads * numerator).div_ceil(grains * denominator);
         let rows = rows.min(a / LEAST_ROWS).max(1);
+        // Whole parts are computed in rounds.
+        let rounds = if is_shared { 1 } else { (runs * rows).div_ceil(threads) };
         // What is beyond that counts before what is copied.
-        let excess = (largest * threads * numerator).saturating_sub(grains * rows * denominator);
+        let excess = (largest * threads * numerator * rounds).saturating_sub(grains * rows * denominator);
         (excess, runs * a + rows * dz, (runs, rows))
     });
     all.min().map_or((1, 1), |(_, _, cuts)| cuts)
@@ -130,7 +133,7 @@ impl<'a> WeightGradient<'a> {
         });
         let bias = self.bias.map(Shared::new);
         assert!(bias.is_none_or(|bias| bias.len() == width));
-        // Tiles take as long for a part of a panel as for a whole one; parts of vectors share no cache lines.
+        // Tiles take as long for a part of a panel as for a whole one. Otherwise parts begin at cache lines, where rows do.
         let grain = if isa.tiles().is_some() { PANEL_VECTORS * isa.lanes() } else { LINE };
         let a = operands.iter().flatten().map(|(a, _)| a.width).sum();
         let grains = columns.len().div_ceil(grain);
@@ -361,7 +364,7 @@ impl Block<'_> {
         let mut left = if self.all.dz.index.is_some() { 0 } else { depth.min(self.all.rows - next.0) };
         let mut next = self.all.dz.as_ptr().wrapping_add(next.0 * to_next + next.1);
         let tiles: usize = shares.iter().flatten().map(|share| share.columns.len().div_ceil(S::TILE_ROWS)).sum();
-        let most = left.div_ceil(tiles.max(1)).max(LEAST_ASKED);
+        let most = left.div_ceil(tiles.max(1)).min(MOST_ASKED);
         for share in shares.iter().flatten() {
             for (first, count) in row_blocks::<S>(share.columns.len()) {
                 // SAFETY: `a` and `dz` hold the rows; this part alone writes these rows and columns of the gradient, one block
@@ -375,7 +378,7 @@ impl Block<'_> {
                     }
                     let a = LeftColumns { first: self.a.as_ptr().add(start + first), stride };
                     let asked = left.min(most);
-                    let ahead = Ahead::rows(next, to_next, asked);
+                    let ahead = Ahead::rows(next, NV * S::LANES, to_next, asked);
                     sum_blocks::<S, MR, NV>(simd, SUM_BLOCK, depth, a, dz, ahead, &mut sums);
                     (left, next) = (left - asked, next.wrapping_add(asked * to_next));
                     add::<S, MR, NV, NV>(simd, &sums, target, to_next, vector);
@@ -423,6 +426,8 @@ mod tests {
         // One block cannot be handed on: a part a thread, though one of two has 7 grains of 13.
         assert_eq!(cuts(2, 1, 32, (512, 128)), (2, 1));
         assert_eq!(cuts(2, 2, 13, (200, 51)), (2, 1));
+        assert_eq!(cuts(2, 1, 7, (112, 29)), (2, 1));
+        assert_eq!(cuts(4, 1, 13, (200, 51)), (2, 2));
         // Nothing to cut.
         assert_eq!(cuts(4, 9, 1, (10, 10)), (1, 1));
         assert_eq!(cuts(4, 9, 0, (0, 10)), (1, 1));

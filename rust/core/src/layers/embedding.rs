@@ -64,7 +64,7 @@ pub(super) struct EmbeddingCache {
 
 impl EmbeddingCache {
     /// Makes a dictionary of the ids; false where it would have more than `most` words.
-    fn read(&mut self, ids: &[i32], vocabulary: usize, most: usize) -> bool {
+    fn make_dictionary(&mut self, ids: &[i32], vocabulary: usize, most: usize) -> bool {
         self.words.resize(vocabulary, u32::MAX);
         self.known.clear();
         self.dictionary.clear();
@@ -129,7 +129,7 @@ impl Layer for Embedding {
             return Err(Error::value(&self.name, message));
         }
         let output = &mut call.outputs[0];
-        if call.dictionary && cache.read(ids, self.vocabulary, most_words(ids.len(), call.training)) {
+        if call.dictionary && cache.make_dictionary(ids, self.vocabulary, most_words(ids.len(), call.training)) {
             output.set_dictionary(cache.known.len(), &cache.dictionary)?;
         } else {
             cache.known.clear();
@@ -170,9 +170,9 @@ mod tests {
     fn a_dictionary_has_as_many_words_as_pay() {
         let mut cache = EmbeddingCache::default();
         let ids = [7, 2, 7, 9, 2, 4, 4, 7];
-        assert!(cache.read(&ids, 10, 4));
+        assert!(cache.make_dictionary(&ids, 10, 4));
         assert_eq!((&*cache.known, &*cache.dictionary), (&[7, 2, 9, 4][..], &[0, 1, 0, 2, 1, 3, 3, 0][..]));
-        assert!(!cache.read(&ids, 10, 3));
+        assert!(!cache.make_dictionary(&ids, 10, 3));
         assert_eq!([most_words(8, true), most_words(8, false), most_words(2, false)], [4, 6, 1]);
     }
 }

@@ -520,7 +520,8 @@ impl Recurrence {
         let isa = self.precision.on(given.isa);
         let (width, features) = (self.width(), self.features);
         let dropped = self.drops_inputs(given.training);
-        let with_words = !cache.words.is_empty();
+        // Where no step counts there are words, but no row that has one.
+        let with_words = given.x.dictionary().is_some() && !dropped;
         if with_words {
             let RecurrenceCache { gates: dz, z, words, rows_of_words, .. } = &mut *cache;
             rows_of_words.set(words, z.len() / width);
