@@ -251,7 +251,7 @@ fn matmul_of_picked_rows() {
 #[test]
 fn sums_by_index_and_of_groups() {
     for isa in Isa::available() {
-        for width in [1, 4, 17, 64] {
+        for width in [1, 4, 17, 64, 100] {
             let mut random = Random(width as u64);
             let (values, before) = (random.floats(50 * width), random.floats(8 * width));
             // The last target has no rows.

@@ -11,12 +11,8 @@ use crate::simd::{Isa, Kernel, Simd};
 
 /// How many rows before its turn a row of so many floats is asked for. Rows and sums lie anywhere, so that nothing else foretells
 /// which is next; 64 lines are a fraction of the first-level cache.
-const fn ahead(floats: usize) -> usize {
-    match 64 / (floats.div_ceil(LINE) + 1) {
-        0 => 1,
-        rows if rows > 16 => 16,
-        rows => rows,
-    }
+fn ahead(floats: usize) -> usize {
+    (64 / floats.div_ceil(LINE).max(1)).clamp(1, 16)
 }
 
 /// `target[index[n]] += rows[n]` for every row.

@@ -57,10 +57,14 @@ pub struct Parts<'a> {
     bias: Option<Shared<'a>>,
     /// The columns of `dZ`, and so of every gradient, that are computed.
     columns: Range<usize>,
-    /// At multiples of how many of them runs begin.
-    grain: usize,
     /// How many runs of columns, and of rows of `dW`.
     cuts: (usize, usize),
+}
+
+/// At multiples of how many columns runs begin. Tiles take as long for a part of a panel as for a whole one; otherwise runs begin
+/// at cache lines, where rows do.
+fn grain(isa: Isa) -> usize {
+    if isa.tiles().is_some() { PANEL_VECTORS * isa.lanes() } else { LINE }
 }
 
 /// The fewest rows of `dW` of a part: some tiles.
@@ -133,12 +137,10 @@ impl<'a> WeightGradient<'a> {
         });
         let bias = self.bias.map(Shared::new);
         assert!(bias.is_none_or(|bias| bias.len() == width));
-        // Tiles take as long for a part of a panel as for a whole one. Otherwise parts begin at cache lines, where rows do.
-        let grain = if isa.tiles().is_some() { PANEL_VECTORS * isa.lanes() } else { LINE };
         let a = operands.iter().flatten().map(|(a, _)| a.width).sum();
-        let grains = columns.len().div_ceil(grain);
+        let grains = columns.len().div_ceil(grain(isa));
         let cuts = cuts(threads, self.rows.div_ceil(DEPTH_BLOCK), grains, (columns.len(), a));
-        Parts { isa, rows: self.rows, dz: self.dz, operands, bias, columns, grain, cuts }
+        Parts { isa, rows: self.rows, dz: self.dz, operands, bias, columns, cuts }
     }
 }
 
@@ -160,8 +162,9 @@ impl Parts<'_> {
     pub unsafe fn run(&self, part: usize, block: usize) {
         let (runs, rows) = self.cuts;
         let (run, row) = (part % runs, part / runs);
-        let grains = self.columns.len().div_ceil(self.grain);
-        let start = |run: usize| (self.columns.start + run * grains / runs * self.grain).min(self.columns.end);
+        let grain = grain(self.isa);
+        let grains = self.columns.len().div_ceil(grain);
+        let start = |run: usize| (self.columns.start + run * grains / runs * grain).min(self.columns.end);
         let task = Task { all: self, columns: start(run)..start(run + 1), row: (row, rows), block };
         if let Some(tiles) = self.isa.tiles() {
             return tiles::run(tiles, task);

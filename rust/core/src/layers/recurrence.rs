@@ -262,9 +262,8 @@ impl Recurrence {
         self.start(given, cache)?;
         self.drop(given, cache)?;
 
-        let dictionary = given.x.dictionary().filter(|_| !self.drops_inputs(training));
         cache.words.clear();
-        if let Some(dictionary) = dictionary {
+        if let Some(dictionary) = self.dictionary(given) {
             cache.words.extend(cache.order.inputs().iter().map(|&place| dictionary[place as usize]));
             let (rows, width) = (given.x.held().len() / features.max(1), self.width());
             cache.z.resize(rows * width)?;
@@ -278,6 +277,11 @@ impl Recurrence {
         } else {
             self.cell.project_ahead(given, team, cache)
         }
+    }
+
+    /// The input's dictionary, where it projects each of its rows once. Where no step counts, no row of the order has one of them.
+    fn dictionary<'a>(&self, given: &Given<'a>) -> Option<&'a [u32]> {
+        given.x.dictionary().filter(|_| !self.drops_inputs(given.training))
     }
 
     /// Whether it reads its inputs before a pass, to drop some.
@@ -520,8 +524,7 @@ impl Recurrence {
         let isa = self.precision.on(given.isa);
         let (width, features) = (self.width(), self.features);
         let dropped = self.drops_inputs(given.training);
-        // Where no step counts there are words, but no row that has one.
-        let with_words = given.x.dictionary().is_some() && !dropped;
+        let with_words = self.dictionary(given).is_some();
         if with_words {
             let RecurrenceCache { gates: dz, z, words, rows_of_words, .. } = &mut *cache;
             rows_of_words.set(words, z.len() / width);
