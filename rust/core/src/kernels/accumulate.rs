@@ -18,79 +18,48 @@ const fn prefetched(depth: usize) -> usize {
 /// Floats in a cache line.
 pub(super) const LINE: usize = 16;
 
-/// Cache lines that are needed once a tile is summed or later. They are asked for between the blocks of its sums, some at a
-/// time: all at once they would take the core's line buffers from the sums' own loads.
-#[derive(Clone, Copy)]
-pub(super) struct Ahead<'a> {
-    /// Places of [`PLACE_LINES`] lines each, `stride` floats apart, that are to be read, and that are to be written, too.
-    read: &'a [*const f32],
-    written: &'a [*const f32],
-    stride: usize,
-    /// Then, for the second-level cache, `rows` rows of so many floats, `width` apart.
-    first: *const f32,
-    floats: usize,
-    width: usize,
-    rows: usize,
-    /// Then these, for the second-level cache, too.
-    coming: &'a [f32],
+/// Cache lines that are needed once a tile is summed or later. They are asked for while it is summed, some at a time: all at once
+/// they would take the core's line buffers from the sums' own loads. While it is summed is also when their addresses cost
+/// nothing: the core could do three times as many instructions as the sums have. `()` is none.
+pub(super) trait Ahead: Copy {
+    /// Whether there are any.
+    fn is_any(self) -> bool;
+    /// Asks for those that fall to a run of the sums, of so many.
+    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize);
 }
 
-/// Lines at a place of [`Ahead`].
-const PLACE_LINES: usize = PANEL_VECTORS;
-
-impl<'a> Ahead<'a> {
-    /// Nothing.
-    pub(super) const NONE: Ahead<'static> = Ahead {
-        read: &[],
-        written: &[],
-        stride: 0,
-        first: std::ptr::null(),
-        floats: 0,
-        width: 0,
-        rows: 0,
-        coming: &[],
-    };
-
-    /// Four lines at each of some places, `stride` floats apart, that are to be read, and of some that are to be written, too.
+impl Ahead for () {
     #[inline(always)]
-    pub(super) fn places(read: &'a [*const f32], written: &'a [*const f32], stride: usize) -> Self {
-        Ahead { read, written, stride, ..Ahead::NONE }
+    fn is_any(self) -> bool {
+        false
     }
 
-    /// So many floats of each of some rows, `width` apart, that are needed after this tile.
     #[inline(always)]
-    pub(super) fn rows(first: *const f32, floats: usize, width: usize, rows: usize) -> Self {
-        Ahead { first, floats, width, rows, ..Ahead::NONE }
+    fn ask<S: Simd>(self, _: S, _: usize, _: usize) {}
+}
+
+/// Weights that are needed after this tile, for the second-level cache.
+#[derive(Clone, Copy)]
+pub(super) struct Coming<'a>(pub(super) &'a [f32]);
+
+impl Ahead for Coming<'_> {
+    #[inline(always)]
+    fn is_any(self) -> bool {
+        !self.0.is_empty()
     }
 
-    /// And weights that are needed after this tile.
     #[inline(always)]
-    pub(super) fn and(self, coming: &'a [f32]) -> Self {
-        Ahead { coming, ..self }
-    }
-
-    /// Asks for the share of a block of the sums, of so many.
-    #[inline(always)]
-    fn ask<S: Simd>(&self, simd: S, block: usize, blocks: usize) {
-        for place in block * self.read.len() / blocks..(block + 1) * self.read.len() / blocks {
-            for line in 0..PLACE_LINES {
-                simd.prefetch(self.read[place].wrapping_add(line * self.stride));
-            }
-        }
-        for place in block * self.written.len() / blocks..(block + 1) * self.written.len() / blocks {
-            for line in 0..PLACE_LINES {
-                simd.prefetch_to_write(self.written[place].wrapping_add(line * self.stride));
-            }
-        }
-        for row in block * self.rows / blocks..(block + 1) * self.rows / blocks {
-            for line in (0..self.floats).step_by(LINE) {
-                simd.prefetch_far(self.first.wrapping_add(row * self.width + line));
-            }
-        }
-        for line in share(self.coming, block..block + 1, blocks).chunks(LINE) {
+    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
+        for line in share(self.0, run..run + 1, runs).chunks(LINE) {
             simd.prefetch_far(line.as_ptr());
         }
     }
+}
+
+/// What of so many falls to a run, of so many.
+#[inline(always)]
+pub(super) fn of_run(all: usize, run: usize, runs: usize) -> Range<usize> {
+    run * all / runs..(run + 1) * all / runs
 }
 
 /// The lines of a panel that fall to some of `of` equal parts.
@@ -191,6 +160,9 @@ unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
+/// Rows times terms after which a tile asks for some of what is ahead: some hundred cycles.
+const RUN_PRODUCTS: usize = 96;
+
 /// Terms that are summed one after another before they are added to the sums of others: the rounding error of a sum grows
 /// with the number of its terms, and sums of sums keep it small. A single vector of columns, as a series of one feature
 /// has, can afford short ones.
@@ -220,7 +192,7 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     depth: usize,
     rows: [*const f32; MR],
     b: *const f32,
-    ahead: Ahead<'_>,
+    ahead: impl Ahead,
     sums: &mut Scratch,
 ) {
     // Hidden from the compiler, which would make each row's address from the one before, step after step.
@@ -240,29 +212,42 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
     depth: usize,
     a: impl Left,
     b: *const f32,
-    ahead: Ahead<'_>,
+    ahead: impl Ahead,
     sums: &mut Scratch,
 ) {
-    let blocks = depth.div_ceil(most).max(1);
+    let block = depth.div_ceil(depth.div_ceil(most).max(1));
+    let (asks, terms) = (ahead.is_any(), const { RUN_PRODUCTS / MR });
+    // Without anything to ask for a block is a run.
+    let run = if asks { terms } else { block };
     let mut from = 0;
-    for block in 1..=blocks {
-        let count = block * depth / blocks - from;
-        ahead.ask(simd, block - 1, blocks);
+    loop {
+        let end = depth.min(from + block);
         // A zero that the compiler knew would take a register of the loop's from block to block.
         let mut tile = [[simd.splat(black_box(0.0)); NV]; MR];
-        // SAFETY: `from + count <= depth`, so the caller's promise holds; the first block fills `sums`.
-        unsafe {
-            let b = b.add(from * NV * S::LANES);
-            // A single row does little beside reading `b`: an address of two registers would cost it an instruction each.
-            let b = if MR == 1 { black_box(b) } else { b };
-            accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b, prefetched(depth));
-            if from == 0 {
-                sums.fill(simd, &tile);
-            } else {
-                sums.add(simd, &tile);
+        let first = from == 0;
+        while from < end {
+            let count = run.min(end - from);
+            if asks {
+                ahead.ask(simd, from / terms, depth.div_ceil(terms));
             }
+            // SAFETY: `from + count <= depth`, so the caller's promise holds.
+            unsafe {
+                let b = b.add(from * NV * S::LANES);
+                // A single row does little beside reading `b`: an address of two registers would cost it an instruction each.
+                let b = if MR == 1 { black_box(b) } else { b };
+                accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b, prefetched(depth));
+            }
+            from += count;
         }
-        from += count;
+        if first {
+            sums.fill(simd, &tile);
+        } else {
+            // SAFETY: the first block filled it.
+            unsafe { sums.add(simd, &tile) };
+        }
+        if from == depth {
+            return;
+        }
     }
 }
 
@@ -391,11 +376,9 @@ pub(super) use with_rows;
 #[inline(always)]
 pub(super) fn row_blocks<S: Simd>(rows: usize) -> impl Iterator<Item = (usize, usize)> {
     let blocks = rows.div_ceil(S::TILE_ROWS).max(1);
+    let (least, longer) = (rows / blocks, rows % blocks);
     (0..blocks)
-        .map(move |i| {
-            let start = i * rows / blocks;
-            (start, (i + 1) * rows / blocks - start)
-        })
+        .map(move |i| (i * least + i.min(longer), least + usize::from(i < longer)))
         .filter(|&(_, count)| count > 0)
 }
 

@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use super::accumulate::{Ahead, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows};
+use super::accumulate::{Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows};
 use super::lstm::Activations;
 use super::members::{Member, Members, Pass};
 use super::pack::PackedMatrix;
@@ -284,7 +284,7 @@ impl ForwardMember<'_> {
             unsafe {
                 with_rows!(S, rows, MR => {
                     let left = rows_from(left.at((order.step(step).start + block) * units), units);
-                    sum_rows::<S, MR, NV>(simd, units, left, kernel.as_ptr(), Ahead::NONE, sums);
+                    sum_rows::<S, MR, NV>(simd, units, left, kernel.as_ptr(), (), sums);
                 });
                 for r in 0..rows {
                     let rank = block + r;
@@ -494,7 +494,7 @@ impl BackwardMember<'_> {
             with_rows!(S, rows, MR => unsafe {
                 let d = d_product.at((order.step(next).start + first) * GATES * units);
                 let d = rows_from(d, GATES * units);
-                sum_rows::<S, MR, NV>(simd, matrix.depth(), d, matrix.panel(panel).as_ptr(), Ahead::NONE, sums);
+                sum_rows::<S, MR, NV>(simd, matrix.depth(), d, matrix.panel(panel).as_ptr(), (), sums);
             });
             for r in 0..rows {
                 self.row::<S, NV>(simd, step, panel, first + r, Some((sums, r)));
@@ -582,7 +582,7 @@ impl BackwardMember<'_> {
             unsafe {
                 with_rows!(S, rows, MR => {
                     let d = gates.at(((order.step(step).start + block) * GATES + 2) * units);
-                    sum_rows::<S, MR, NV>(simd, units, rows_from(d, GATES * units), kernel.as_ptr(), Ahead::NONE, sums);
+                    sum_rows::<S, MR, NV>(simd, units, rows_from(d, GATES * units), kernel.as_ptr(), (), sums);
                 });
                 for r in 0..rows {
                     let rank = block + r;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::accumulate::{Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
+use super::accumulate::{MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_rows, with_rows};
 use super::pack::PackedMatrix;
 use super::rows::{Rows, RowsMut};
 use super::state::with_vectors;
@@ -161,7 +161,7 @@ impl Matmul<'_> {
         // SAFETY: `Matmul::run` checked that `rows` rows of `a` lie in their slice; `row + MR <= rows`, `from + count <= depth`.
         unsafe {
             let a: [*const f32; MR] = std::array::from_fn(|r| self.a.at(row + r).add(from));
-            sum_rows::<S, MR, NV>(simd, count, a, b.as_ptr().add(from * NV * S::LANES), Ahead::NONE, sums);
+            sum_rows::<S, MR, NV>(simd, count, a, b.as_ptr().add(from * NV * S::LANES), (), sums);
             for r in 0..MR {
                 self.put::<S, NV, NV>(simd, (row + r, panel), from == 0, sums, r);
             }

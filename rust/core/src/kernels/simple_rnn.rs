@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::accumulate::{Ahead, Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows};
+use super::accumulate::{Scratch, load, row_blocks, rows_from, store, sum_rows, with_rows};
 use super::activation::Activation;
 use super::members::{Member, Members, Pass};
 use super::pack::PackedMatrix;
@@ -226,7 +226,7 @@ impl BackwardMember<'_> {
             // writes any more.
             with_rows!(S, count, MR => unsafe {
                 let dz = rows_from(dz.at((order.step(next).start + first) * units), units);
-                sum_rows::<S, MR, NV>(simd, units, dz, recurrent_transposed.panel(panel).as_ptr(), Ahead::NONE, sums);
+                sum_rows::<S, MR, NV>(simd, units, dz, recurrent_transposed.panel(panel).as_ptr(), (), sums);
             });
             for r in 0..count {
                 self.row::<S, NV>(simd, step, panel, first + r, Some((sums, r)));

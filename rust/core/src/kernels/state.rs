@@ -1,6 +1,6 @@
 //! What passes over cells with one state share: the way of `h` from step to step and out, and its gradient's way back.
 
-use super::accumulate::{Ahead, PANEL_VECTORS, Scratch, load, rows_from, store, sum_rows};
+use super::accumulate::{PANEL_VECTORS, Scratch, load, rows_from, store, sum_rows};
 use super::order::Order;
 use super::pack::PackedMatrix;
 use super::rows::{Columns, Rows};
@@ -102,7 +102,7 @@ impl SharedStates<'_> {
         // SAFETY: the states of a step's ranks are adjacent rows; the caller's promise.
         unsafe {
             let h = rows_from(self.left(step, rank), self.units);
-            sum_rows::<S, MR, NV>(simd, self.units, h, panel.as_ptr(), Ahead::NONE, sums);
+            sum_rows::<S, MR, NV>(simd, self.units, h, panel.as_ptr(), (), sums);
         }
     }
 

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::accumulate::{
-    Ahead, LINE, LeftColumns, PANEL_VECTORS, Scratch, load, row_blocks, store, sum_blocks, with_rows,
+    Ahead, LINE, LeftColumns, PANEL_VECTORS, Scratch, load, of_run, row_blocks, store, sum_blocks, with_rows,
 };
 use super::buffer::AlignedBuffer;
 use super::rows::Rows;
@@ -358,7 +358,7 @@ impl Block<'_> {
             // SAFETY: `dz` holds the rows; the part with the first rows alone writes these columns of the bias, one block after
             // another.
             unsafe {
-                sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, Ahead::NONE, &mut sums);
+                sum_blocks::<S, 1, NV>(simd, SUM_BLOCK, depth, one, dz, (), &mut sums);
                 add::<S, 1, NV, NV>(simd, &sums, bias.at(column), to_next, vector);
             }
         }
@@ -374,20 +374,47 @@ impl Block<'_> {
                 // after another.
                 with_rows!(S, count, MR => unsafe {
                     let target = share.gradient.at((share.columns.start + first) * to_next + column);
-                    for r in 0..MR {
-                        for v in 0..NV {
-                            simd.prefetch(target.wrapping_add(r * to_next + v * S::LANES));
-                        }
-                    }
                     let a = LeftColumns { first: self.a.as_ptr().add(start + first), stride };
                     let asked = left.min(most);
-                    let ahead = Ahead::rows(next, NV * S::LANES, to_next, asked);
+                    let ahead = ForAdding { target: target.cast_const(), rows: MR, next, next_rows: asked, vectors: NV, width: to_next };
                     sum_blocks::<S, MR, NV>(simd, SUM_BLOCK, depth, a, dz, ahead, &mut sums);
                     (left, next) = (left - asked, next.wrapping_add(asked * to_next));
                     add::<S, MR, NV, NV>(simd, &sums, target, to_next, vector);
                 });
             }
             start += share.width();
+        }
+    }
+}
+
+/// Rows of a gradient to which a tile is added, and rows of `dz` that are copied next: of so many vectors each, `width` apart.
+#[derive(Clone, Copy)]
+struct ForAdding {
+    target: *const f32,
+    rows: usize,
+    next: *const f32,
+    next_rows: usize,
+    vectors: usize,
+    width: usize,
+}
+
+impl Ahead for ForAdding {
+    #[inline(always)]
+    fn is_any(self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
+        for row in of_run(self.rows, run, runs) {
+            for v in 0..self.vectors {
+                simd.prefetch_to_write(self.target.wrapping_add(row * self.width + v * S::LANES));
+            }
+        }
+        for row in of_run(self.next_rows, run, runs) {
+            for v in 0..self.vectors {
+                simd.prefetch_far(self.next.wrapping_add(row * self.width + v * S::LANES));
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! AVX2 with FMA: 8 lanes, 16 registers.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
@@ -59,7 +60,8 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn prefetch_to_write(self, address: *const f32) {
-        with_token!(_mm_prefetch::<_MM_HINT_ET0>(address.cast()));
+        // As on AVX-512. A CPU without it does nothing.
+        with_token!(asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly)));
     }
     #[inline(always)]
     fn prefetch_far(self, address: *const f32) {

@@ -1,5 +1,6 @@
 //! AVX-512: 16 lanes, 32 registers.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd, Table};
@@ -82,7 +83,8 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn prefetch_to_write(self, address: *const f32) {
-        with_token!(_mm_prefetch::<_MM_HINT_ET0>(address.cast()));
+        // `_mm_prefetch` asks only to read, unless the compiler is told of a feature that stable Rust has no name for.
+        with_token!(asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly)));
     }
     #[inline(always)]
     fn prefetch_far(self, address: *const f32) {

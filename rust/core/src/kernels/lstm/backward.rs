@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::turned::sum_columns;
 use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, store, with_rows,
+    Ahead, PANEL_VECTORS, Scratch, load, of_run, row_blocks, rows_from, store, with_rows,
 };
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::members::{Item, Member, Members, Pass};
@@ -128,6 +128,50 @@ impl Pass for BackwardMembers<'_> {
     }
 }
 
+/// What the gradients of a tile at a step read, `c` and the gradient of the output of each rank, and write, the gates.
+#[derive(Clone, Copy)]
+struct ForGradients<'a> {
+    pass: &'a BackwardMembers<'a>,
+    step: Option<usize>,
+    panel: usize,
+    rank: usize,
+    rows: usize,
+    vectors: usize,
+}
+
+impl Ahead for ForGradients<'_> {
+    #[inline(always)]
+    fn is_any(self) -> bool {
+        self.step.is_some()
+    }
+
+    #[inline(always)]
+    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
+        let ForGradients { pass, step: Some(step), panel, rank, rows, vectors } = self else { return };
+        let (order, units) = (pass.order, pass.units);
+        let first = panel * PANEL_VECTORS * S::LANES;
+        for i in of_run(rows * 4, run, runs) {
+            let (rank, gate) = (rank + i / 4, i % 4);
+            let row = order.step(step).start + rank;
+            // SAFETY: only addresses are taken; `members` checked the lengths, and the ranks have the step.
+            let (gates, read) = unsafe {
+                let read = match (gate, &pass.d_output) {
+                    (0, _) => pass.c.as_ptr().wrapping_add((order.state(step, true) + rank) * units),
+                    (1, Some(d_output)) => d_output.at(row),
+                    _ => std::ptr::null(),
+                };
+                (pass.gates.at((row * 4 + gate) * units), read)
+            };
+            for unit in (0..vectors).map(|v| first + v * S::LANES) {
+                simd.prefetch_to_write(gates.wrapping_add(unit));
+                if !read.is_null() {
+                    simd.prefetch(read.wrapping_add(unit));
+                }
+            }
+        }
+    }
+}
+
 struct BackwardMember<'a> {
     pass: &'a BackwardMembers<'a>,
     member: Member<'a>,
@@ -198,41 +242,18 @@ impl BackwardMember<'_> {
     ) {
         let pass = self.pass;
         let gates = 4 * pass.units;
-        // What the step's gradients read, `c` and the gradient of the output of each rank, and write, the gates.
-        let mut read = [std::ptr::null(); 2 * MAX_TILE_ROWS];
-        let mut written = [std::ptr::null(); 4 * MAX_TILE_ROWS];
-        let mut count = 0;
-        if let Some(step) = next.checked_sub(1) {
-            for r in 0..MR {
-                let row = pass.order.step(step).start + rank + r;
-                let first = panel * PANEL_VECTORS * S::LANES;
-                // SAFETY: only the rows' addresses are taken; `members` checked them.
-                unsafe {
-                    for gate in 0..4 {
-                        written[4 * r + gate] = pass.gates.at(row * gates + gate * pass.units).wrapping_add(first);
-                    }
-                    let c = (pass.order.state(step, true) + rank + r) * pass.units;
-                    read[count] = pass.c.as_ptr().wrapping_add(c + first);
-                    count += 1;
-                    if let Some(d_output) = &pass.d_output {
-                        read[count] = d_output.at(row).wrapping_add(first);
-                        count += 1;
-                    }
-                }
-            }
-        }
-        let written = if count > 0 { &written[..4 * MR] } else { &[] };
+        let ahead = ForGradients { pass, step: next.checked_sub(1), panel, rank, rows: MR, vectors: NV };
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(next)`. Nobody writes `dz` of the next
         // step any more.
         unsafe {
             let dz = pass.gates.at((pass.order.step(next).start + rank) * gates);
             let dz = rows_from(dz, gates);
-            let places = Ahead::places(&read[..count], written, S::LANES);
-            sum_columns::<S, MR, NV>(simd, dz, (pass.recurrent_transposed, panel), places, scratch);
+            sum_columns::<S, MR, NV>(simd, dz, (pass.recurrent_transposed, panel), ahead, scratch);
         }
     }
 
-    /// Goes back through the cell at a step for the units of a panel of one rank. A row of the scratch is `ROW` vectors.
+    /// Goes back through the cell at a step for the units of a panel of one rank; `None` stands before the first. The gradient of
+    /// its `h` is in a row of the scratch, of `ROW` vectors, or, where its sequence ends, that of its last state.
     #[inline(always)]
     fn row_gradients<S: Simd, const NV: usize, const ROW: usize>(
         &self,
@@ -243,92 +264,121 @@ impl BackwardMember<'_> {
         scratch: Option<(&Scratch, usize)>,
     ) {
         let pass = self.pass;
-        let mut shown = [simd.splat(0.0); NV];
-        if let Some(step) = step {
-            let state = (pass.order.state(step + 1, true) + rank) * pass.units;
-            for (v, c) in shown.iter_mut().enumerate() {
-                let first = (panel * PANEL_VECTORS + v) * S::LANES;
-                // SAFETY: `members` checked that `c` holds every state, of `units` floats.
-                *c = unsafe { load(simd, pass.c.as_ptr().add(state + first), S::LANES.min(pass.units - first)) };
-            }
-            if pass.activations.is_standard() {
-                shown = activation::tanhs(simd, shown);
+        let first = panel * PANEL_VECTORS * S::LANES;
+        // SAFETY: a rank and a panel of an item that this member alone was given; `members` checked every length.
+        unsafe {
+            let at = self.operands(step, rank, first);
+            if pass.activations.is_standard() && first + NV * S::LANES <= pass.units {
+                self.cells::<S, NV, ROW, true>(simd, (step.is_some(), first), at, scratch);
             } else {
-                for c in &mut shown {
-                    *c = pass.activations.cell.apply(simd, *c);
-                }
-            }
-        }
-        for (v, &shown) in shown.iter().enumerate() {
-            if pass.activations.is_standard() {
-                self.unit_gradients::<S, ROW, true>(simd, step, panel, rank, (v, shown), scratch);
-            } else {
-                self.unit_gradients::<S, ROW, false>(simd, step, panel, rank, (v, shown), scratch);
+                self.cells::<S, NV, ROW, false>(simd, (step.is_some(), first), at, scratch);
             }
         }
     }
 
-    /// Goes back through the cell at a step for vector `v` of a panel's units of one rank, `shown` being what its activation
-    /// makes of `c`. The gradient of its `h` is in a row of the scratch, or, where its sequence ends, that of its last state.
+    /// Where the operands of a rank stand, from unit `first` on.
+    ///
+    /// # Safety
+    /// The rank must have the step.
     #[inline(always)]
-    fn unit_gradients<S: Simd, const ROW: usize, const STANDARD: bool>(
-        &self,
-        simd: S,
-        step: Option<usize>,
-        panel: usize,
-        rank: usize,
-        (v, shown): (usize, S::V),
-        scratch: Option<(&Scratch, usize)>,
-    ) {
-        let pass = self.pass;
-        let (order, units) = (pass.order, pass.units);
-        let first = (panel * PANEL_VECTORS + v) * S::LANES;
-        let count = S::LANES.min(units - first);
-        // SAFETY: as in `state_gradient`; `first + count <= units`; the scratch holds `ROW` vectors a row. What is written
-        // belongs to an item that this member alone was given.
+    unsafe fn operands(&self, step: Option<usize>, rank: usize, first: usize) -> Operands {
+        let (pass, order, units) = (self.pass, self.pass.order, self.pass.units);
+        let of_rank = rank * units + first;
+        // SAFETY: `members` checked that there are rows and states for every step of each rank.
         unsafe {
-            let last = pass.dh.at(rank * units + first);
-            let mut dh = match scratch {
-                Some((scratch, r)) => {
-                    let carried = scratch.vector::<S, ROW>(simd, r, v);
-                    match pass.dropout {
-                        Some(dropout) => {
-                            simd.mul(carried, load(simd, dropout.as_ptr().add(rank * units + first), count))
-                        }
-                        None => carried,
-                    }
-                }
-                None => load(simd, last, count),
-            };
-            let Some(step) = step else {
-                store(simd, dh, last, count);
-                return;
-            };
-            let row = order.step(step).start + rank;
-            if let Some(d_output) = &pass.d_output {
-                dh = simd.add(dh, load(simd, d_output.at(row).add(first), count));
-            }
-            let Activations { cell, gate } = match STANDARD {
-                true => Activations { cell: Activation::Tanh, gate: Activation::Sigmoid },
-                false => pass.activations,
-            };
-            let gates = pass.gates.at(row * 4 * units + first);
-            let [i, f, g, o] = gates_of(simd, gates, units, count);
-            let before = pass.c.as_ptr().add((order.state(step, true) + rank) * units + first);
-            let c_before = load(simd, before, count);
-            let d_shown = simd.mul(dh, o);
-            let carried = pass.dc.at(rank * units + first);
-            let dc = simd.mul_add(d_shown, cell.derivative(simd, shown), load(simd, carried, count));
-            store(simd, simd.mul(dc, f), carried, count);
-            let dz = [
-                simd.mul(simd.mul(dc, g), gate.derivative(simd, i)),
-                simd.mul(simd.mul(dc, c_before), gate.derivative(simd, f)),
-                simd.mul(simd.mul(dc, i), cell.derivative(simd, g)),
-                simd.mul(simd.mul(dh, shown), gate.derivative(simd, o)),
-            ];
-            for (n, value) in dz.into_iter().enumerate() {
-                store(simd, value, gates.add(n * units), count);
+            let state = |step| pass.c.as_ptr().wrapping_add(order.state(step, true) * units + of_rank);
+            let row = step.map_or(0, |step| order.step(step).start + rank);
+            Operands {
+                gates: pass.gates.at(row * 4 * units + first),
+                c: step.map_or([std::ptr::null(); 2], |step| [state(step), state(step + 1)]),
+                dh: pass.dh.at(of_rank),
+                dc: pass.dc.at(of_rank),
+                d_output: pass.d_output.as_ref().filter(|_| step.is_some()).map(|rows| rows.at(row).add(first)),
+                dropout: pass.dropout.map(|dropout| dropout.as_ptr().add(of_rank)),
             }
         }
     }
+
+    /// [`BackwardMember::row_gradients`] from unit `first` on, at a step or before all of them. `USUAL` says that the
+    /// activations are the standard ones and the units fill the vectors, which is compiled in.
+    ///
+    /// # Safety
+    /// The operands must be those of the units, and belong to an item that this member alone was given; the scratch must hold
+    /// the row.
+    #[inline(always)]
+    unsafe fn cells<S: Simd, const NV: usize, const ROW: usize, const USUAL: bool>(
+        &self,
+        simd: S,
+        (at_step, first): (bool, usize),
+        at: Operands,
+        scratch: Option<(&Scratch, usize)>,
+    ) {
+        let (units, activations) = (self.pass.units, self.pass.activations);
+        let Activations { cell, gate } =
+            if USUAL { Activations { cell: Activation::Tanh, gate: Activation::Sigmoid } } else { activations };
+        let count = |v| if USUAL { S::LANES } else { S::LANES.min(units - first - v * S::LANES) };
+        // SAFETY: the caller's promise, here and below.
+        unsafe {
+            let mut shown = [simd.splat(0.0); NV];
+            if at_step {
+                for (v, c) in shown.iter_mut().enumerate() {
+                    *c = load(simd, at.c[1].add(v * S::LANES), count(v));
+                }
+                if USUAL || activations.is_standard() {
+                    shown = activation::tanhs(simd, shown);
+                } else {
+                    for c in &mut shown {
+                        *c = cell.apply(simd, *c);
+                    }
+                }
+            }
+            for (v, &shown) in shown.iter().enumerate() {
+                let (unit, count) = (v * S::LANES, count(v));
+                let mut dh = match (scratch, at.dropout) {
+                    (Some((scratch, r)), None) => scratch.vector::<S, ROW>(simd, r, v),
+                    (Some((scratch, r)), Some(dropout)) => {
+                        simd.mul(scratch.vector::<S, ROW>(simd, r, v), load(simd, dropout.add(unit), count))
+                    }
+                    (None, _) => load(simd, at.dh.add(unit), count),
+                };
+                if !at_step {
+                    store(simd, dh, at.dh.add(unit), count);
+                    continue;
+                }
+                if let Some(d_output) = at.d_output {
+                    dh = simd.add(dh, load(simd, d_output.add(unit), count));
+                }
+                let gates = at.gates.add(unit);
+                let [i, f, g, o] = gates_of(simd, gates, units, count);
+                let c_before = load(simd, at.c[0].add(unit), count);
+                let carried = at.dc.add(unit);
+                let dc = simd.mul_add(simd.mul(dh, o), cell.derivative(simd, shown), load(simd, carried, count));
+                store(simd, simd.mul(dc, f), carried, count);
+                let dz = [
+                    simd.mul(simd.mul(dc, g), gate.derivative(simd, i)),
+                    simd.mul(simd.mul(dc, c_before), gate.derivative(simd, f)),
+                    simd.mul(simd.mul(dc, i), cell.derivative(simd, g)),
+                    simd.mul(simd.mul(dh, shown), gate.derivative(simd, o)),
+                ];
+                for (n, value) in dz.into_iter().enumerate() {
+                    store(simd, value, gates.add(n * units), count);
+                }
+            }
+        }
+    }
+}
+
+/// Where what a rank's gradients at a step are made of stands, from some unit on.
+#[derive(Clone, Copy)]
+struct Operands {
+    /// i, f, g and o, `units` apart, whose place `dz` takes.
+    gates: *mut f32,
+    /// `c` before and after the step.
+    c: [*const f32; 2],
+    /// The gradients of the last states; that of `c` is carried from step to step.
+    dh: *mut f32,
+    dc: *mut f32,
+    d_output: Option<*const f32>,
+    /// What `h` was multiplied by.
+    dropout: Option<*const f32>,
 }

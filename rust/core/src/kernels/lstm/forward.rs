@@ -8,7 +8,7 @@ use super::projection::Projection;
 use super::sums::sum_gates;
 use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, store, with_rows,
+    Ahead, Coming, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, of_run, row_blocks, rows_from, share, store, with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Item, Member, Members, Pass};
@@ -100,6 +100,63 @@ const WIDE_PANELS: usize = 3;
 /// Rows that a member projects at a time: many enough to read `W` seldom, few enough to stay in the second-level cache
 /// until their step comes.
 const AHEAD_ROWS: usize = 128;
+
+/// What the cell's update of a tile of so many rows reads and writes, but for states that stay in the first-level cache, and
+/// weights that come after it.
+#[derive(Clone, Copy)]
+struct ForUpdate<'a> {
+    member: &'a ForwardMember<'a>,
+    tile: Tile,
+    rows: usize,
+    coming: &'a [f32],
+}
+
+impl Ahead for ForUpdate<'_> {
+    #[inline(always)]
+    fn is_any(self) -> bool {
+        let pass = self.member.pass;
+        let reads = matches!(pass.z, Z::Given(_) | Z::Ahead(..));
+        reads || pass.gates.is_some() || pass.output.is_some() || !self.coming.is_empty()
+    }
+
+    #[inline(always)]
+    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
+        let ForUpdate { member, tile: Tile { step, panel, rank, ahead }, rows, coming } = self;
+        let (pass, order) = (member.pass, member.pass.order);
+        let (units, first) = (pass.units, panel * S::LANES);
+        for rank in of_run(rows, run, runs).map(|r| rank + r) {
+            let row = order.step(step).start + rank;
+            // SAFETY: only addresses are taken; `members` checked the lengths, and the ranks have the step.
+            unsafe {
+                // In training `z` stands where the gates will.
+                let z = match &pass.z {
+                    Z::Given(rows) => rows.at(row),
+                    Z::Ahead(..) => member.z(step, rank, ahead),
+                    Z::Nowhere | Z::Whole(_) => std::ptr::null(),
+                };
+                for gate in (0..PANEL_VECTORS).filter(|_| !z.is_null()) {
+                    simd.prefetch(z.wrapping_add(gate * units + first));
+                }
+                if let Some(gates) = pass.gates {
+                    for gate in 0..PANEL_VECTORS {
+                        simd.prefetch_to_write(gates.at((row * 4 + gate) * units).wrapping_add(first));
+                    }
+                    let after = (order.state(step + 1, true) + rank) * units + first;
+                    simd.prefetch_to_write(pass.c.at(after));
+                    simd.prefetch_to_write(pass.h.at(after));
+                }
+                if let Some(output) = &pass.output {
+                    simd.prefetch_to_write(output.at(order.outputs()[row] as usize).wrapping_add(first));
+                }
+            }
+        }
+        Coming(coming).ask(simd, run, runs);
+    }
+}
+
+/// Where in a row of a tile the cell's update keeps `c` and `o`, when the sums that stood there have been read.
+const C: usize = 2;
+const O: usize = 3;
 
 impl<'a> Forward<'a> {
     /// Cuts it into `ranks` runs of ranks times `columns` runs of columns, or fewer where there are not so many.
@@ -348,7 +405,7 @@ impl ForwardMember<'_> {
                 let (step, rank) = places[r];
                 (pass.order.step(step).start + rank, self.z(step, rank, first))
             });
-            projection.store::<S, MR>(simd, panel, pass.units, rows, Ahead::NONE.and(coming), sums);
+            projection.store::<S, MR>(simd, panel, pass.units, rows, Coming(coming), sums);
         });
     }
 
@@ -427,7 +484,7 @@ impl ForwardMember<'_> {
     #[inline(always)]
     fn sums<S: Simd, const MR: usize>(&self, simd: S, tile: Tile, coming: &[f32], [of_x, of_h]: &mut [Scratch; 2]) {
         let pass = self.pass;
-        let Tile { step, panel, rank, ahead } = tile;
+        let Tile { step, panel, rank, .. } = tile;
         let training = pass.gates.is_some();
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(step)`, and `panel` is one of the panels.
         // Nobody writes over the states of the step before until all members with these ranks have met after this one.
@@ -435,25 +492,11 @@ impl ForwardMember<'_> {
             let row = pass.order.step(step).start + rank;
             if let (Z::Nowhere, Some(projection)) = (&pass.z, &pass.projection) {
                 let rows = std::array::from_fn(|r| row + r);
-                projection.sum::<S, MR>(simd, panel, rows, Ahead::NONE, of_x);
+                projection.sum::<S, MR>(simd, panel, rows, (), of_x);
             }
-            // What the cell's update reads, and what it writes.
-            let [mut read, mut written] = [[std::ptr::null(); MAX_TILE_ROWS]; 2];
-            for r in 0..MR {
-                let first = panel * S::LANES;
-                let gates = (row + r) * 4 * pass.units + first;
-                match &pass.z {
-                    Z::Nowhere => {}
-                    Z::Given(rows) => read[r] = rows.at(row + r).wrapping_add(first),
-                    Z::Whole(_) | Z::Ahead(..) => read[r] = self.z(step, rank + r, ahead).wrapping_add(first),
-                }
-                written[r] = pass.gates.map_or(std::ptr::null(), |all| all.at(gates).cast_const());
-            }
-            let read = if matches!(pass.z, Z::Nowhere | Z::Whole(_)) { &[][..] } else { &read[..MR] };
-            let written = if training { &written[..MR] } else { &[] };
+            let ahead = ForUpdate { member: self, tile, rows: MR, coming };
             let h = pass.h.at((pass.order.state(step, training) + rank) * pass.units);
             let h = rows_from(h, pass.units);
-            let ahead = Ahead::places(read, written, pass.units).and(coming);
             sum_gates::<S, MR>(simd, h, (pass.recurrent_kernel, panel), ahead, of_h);
         }
     }
@@ -500,7 +543,6 @@ impl ForwardMember<'_> {
         let row = order.step(step).start + rank;
         let after = (order.state(step + 1, training) + rank) * units + first;
         let standard = USUAL || pass.activations.is_standard();
-        let mut c = [simd.splat(0.0); MR];
         // SAFETY: as in `sums`, which filled the scratches; a row's units are among the `units`. What is written belongs to an
         // item that this member alone was given. The rows and states of a step's ranks are adjacent.
         unsafe {
@@ -509,20 +551,26 @@ impl ForwardMember<'_> {
             // What is added to the sums, from gate to gate `z_stride` apart: x · W + b, or b where x · W is a sum, too. Before the
             // loop that stores, which would have the compiler look it up anew for each row.
             let mut z: [*const f32; MR] = [std::ptr::null(); MR];
-            for (r, z) in z.iter_mut().enumerate() {
-                let (rank_of_r, panel) = tile.place::<WIDE>(r);
-                *z = match (&pass.z, &pass.projection) {
-                    (Z::Nowhere, Some(projection)) => projection.bias_of(panel),
-                    (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
-                    (Z::Given(rows), _) => rows.at(row + rank_of_r - rank).add(panel * S::LANES),
-                    (Z::Whole(_) | Z::Ahead(..), _) => self.z(step, rank_of_r, ahead).add(panel * S::LANES),
-                };
+            match (&pass.z, &pass.projection) {
+                (Z::Nowhere, Some(projection)) => {
+                    // A bias has no narrow panel.
+                    let of_panel = if WIDE { PANEL_VECTORS * S::LANES } else { 0 };
+                    z = rows_from(projection.bias_of(panel), of_panel);
+                }
+                (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
+                (Z::Given(rows), _) if WIDE => z = rows_from(rows.at(row).add(first), S::LANES),
+                (Z::Given(rows), _) => {
+                    for (r, z) in z.iter_mut().enumerate() {
+                        *z = rows.at(row + r).add(first);
+                    }
+                }
+                (Z::Whole(_) | Z::Ahead(..), _) => z = rows_from(self.z(step, rank, ahead).add(first), gates_stride),
             }
             let is_summed = matches!(pass.z, Z::Nowhere);
             let z_stride = if is_summed { S::LANES } else { units };
-            for (r, c) in c.iter_mut().enumerate() {
+            for (r, &z) in z.iter().enumerate() {
                 let count = count(r);
-                let mut sums = gates_of(simd, z[r], z_stride, count);
+                let mut sums = gates_of(simd, z, z_stride, count);
                 for (gate, sum) in sums.iter_mut().enumerate() {
                     if is_summed {
                         *sum = simd.add(*sum, of_x.vector::<S, PANEL_VECTORS>(simd, r, gate));
@@ -542,10 +590,17 @@ impl ForwardMember<'_> {
                         store(simd, value, at.add(n * units), count);
                     }
                 }
-                of_h.replace::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1, o);
-                *c = simd.mul_add(f, load(simd, c_before.add(r * stride), count), simd.mul(i, g));
-                store(simd, *c, c_after.add(r * stride), count);
+                let c = simd.mul_add(f, load(simd, c_before.add(r * stride), count), simd.mul(i, g));
+                store(simd, c, c_after.add(r * stride), count);
+                // In the place of the sums.
+                of_h.replace::<S, PANEL_VECTORS>(simd, r, C, c);
+                of_h.replace::<S, PANEL_VECTORS>(simd, r, O, o);
             }
+        }
+        let mut c = [simd.splat(0.0); MR];
+        for (r, c) in c.iter_mut().enumerate() {
+            // SAFETY: it was put there.
+            *c = unsafe { of_h.vector::<S, PANEL_VECTORS>(simd, r, C) };
         }
         let shown = if standard {
             activation::tanhs(simd, c)
@@ -562,7 +617,7 @@ impl ForwardMember<'_> {
             let (row, first) = (order.step(step).start + rank, panel * S::LANES);
             // SAFETY: as above; o stands in the scratch, in the place of its sum.
             unsafe {
-                let h = simd.mul(of_h.vector::<S, PANEL_VECTORS>(simd, r, PANEL_VECTORS - 1), shown);
+                let h = simd.mul(of_h.vector::<S, PANEL_VECTORS>(simd, r, O), shown);
                 let carried = match pass.dropout {
                     Some(dropout) => simd.mul(h, load(simd, dropout.as_ptr().add(rank * units + first), count)),
                     None => h,

@@ -38,7 +38,7 @@ impl Projection<'_> {
         simd: S,
         panel: usize,
         rows: [usize; MR],
-        ahead: Ahead<'_>,
+        ahead: impl Ahead,
         sums: &mut Scratch,
     ) {
         // SAFETY: the caller's promise.
@@ -78,7 +78,7 @@ impl Projection<'_> {
         panel: usize,
         units: usize,
         rows: [(usize, *mut f32); MR],
-        ahead: Ahead<'_>,
+        ahead: impl Ahead,
         sums: &mut Scratch,
     ) {
         // SAFETY: the caller's promise.
@@ -187,7 +187,7 @@ impl Kernel for Project<'_> {
                 // SAFETY: `run` checked the sizes; `row + rows <= self.rows`.
                 with_rows!(S, rows, MR => unsafe {
                     let rows = std::array::from_fn(|r| (row + r, z.at((row + r) * 4 * self.units)));
-                    self.projection.store::<S, MR>(simd, panel, self.units, rows, Ahead::NONE, &mut sums);
+                    self.projection.store::<S, MR>(simd, panel, self.units, rows, (), &mut sums);
                 });
             }
         }

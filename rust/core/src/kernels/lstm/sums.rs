@@ -15,7 +15,7 @@ pub(super) unsafe fn sum_gates<S: Simd, const MR: usize>(
     simd: S,
     rows: [*const f32; MR],
     (matrix, panel): (&PackedMatrix, usize),
-    ahead: Ahead<'_>,
+    ahead: impl Ahead,
     sums: &mut Scratch,
 ) {
     if matrix.is_narrow(panel) {
@@ -30,15 +30,15 @@ pub(super) unsafe fn sum_gates<S: Simd, const MR: usize>(
 }
 
 /// [`sum_gates`] of a narrow panel. Apart from its callers, which are many, it is compiled once.
-struct NarrowSums<'a, const MR: usize> {
+struct NarrowSums<'a, A, const MR: usize> {
     rows: [*const f32; MR],
     matrix: &'a PackedMatrix,
     panel: usize,
-    ahead: Ahead<'a>,
+    ahead: A,
     sums: &'a mut Scratch,
 }
 
-impl<const MR: usize> Kernel for NarrowSums<'_, MR> {
+impl<A: Ahead, const MR: usize> Kernel for NarrowSums<'_, A, MR> {
     type Output = ();
 
     #[inline(always)]
@@ -54,7 +54,7 @@ impl<const MR: usize> Kernel for NarrowSums<'_, MR> {
     }
 }
 
-impl<const MR: usize> NarrowSums<'_, MR> {
+impl<A: Ahead, const MR: usize> NarrowSums<'_, A, MR> {
     /// # Safety
     /// As for [`sum_gates`]; the panel must have `NV` vectors.
     #[inline(always)]

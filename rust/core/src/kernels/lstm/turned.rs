@@ -16,12 +16,12 @@ pub(super) unsafe fn sum_columns<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     rows: [*const f32; MR],
     (matrix, panel): (&PackedMatrix, usize),
-    ahead: Ahead<'_>,
+    ahead: impl Ahead,
     sums: &mut Scratch,
 ) {
     // In shorter vectors no column is.
     if S::LANES >= 4 * TURNED[0] && matrix.is_turned(panel) {
-        simd.apart(TurnedSums::<MR, NV> { rows, matrix, panel, ahead, sums });
+        simd.apart(TurnedSums::<_, MR, NV> { rows, matrix, panel, ahead, sums });
     } else {
         // SAFETY: the caller's promise.
         unsafe {
@@ -32,15 +32,15 @@ pub(super) unsafe fn sum_columns<S: Simd, const MR: usize, const NV: usize>(
 }
 
 /// [`sum_columns`] where the columns of the last vector are turned. Apart from its caller, in whose registers it would take part.
-struct TurnedSums<'a, const MR: usize, const NV: usize> {
+struct TurnedSums<'a, A, const MR: usize, const NV: usize> {
     rows: [*const f32; MR],
     matrix: &'a PackedMatrix,
     panel: usize,
-    ahead: Ahead<'a>,
+    ahead: A,
     sums: &'a mut Scratch,
 }
 
-impl<const MR: usize, const NV: usize> Kernel for TurnedSums<'_, MR, NV> {
+impl<A: Ahead, const MR: usize, const NV: usize> Kernel for TurnedSums<'_, A, MR, NV> {
     type Output = ();
 
     #[inline(always)]
@@ -63,7 +63,7 @@ impl<const MR: usize, const NV: usize> Kernel for TurnedSums<'_, MR, NV> {
     }
 }
 
-impl<const MR: usize, const NV: usize> TurnedSums<'_, MR, NV> {
+impl<A: Ahead, const MR: usize, const NV: usize> TurnedSums<'_, A, MR, NV> {
     /// Sums all vectors but the last.
     ///
     /// # Safety
