@@ -19,13 +19,13 @@ const fn prefetched(depth: usize) -> usize {
 pub(super) const LINE: usize = 16;
 
 /// Cache lines that are needed once a tile is summed or later. They are asked for while it is summed, some at a time: all at once
-/// they would take the core's line buffers from the sums' own loads. While it is summed is also when their addresses cost
-/// nothing: the core could do three times as many instructions as the sums have. `()` is none.
+/// they would take the core's line buffers from the sums' own loads. Their addresses cost nothing then: on Zen 4 the core could do
+/// three times as many instructions as the sums have. `()` is none.
 pub(super) trait Ahead: Copy {
     /// Whether there are any.
     fn is_any(self) -> bool;
-    /// Asks for those that fall to a run of the sums, of so many.
-    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize);
+    /// Asks for those that fall to some of the sums' terms, of so many.
+    fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize);
 }
 
 impl Ahead for () {
@@ -35,7 +35,7 @@ impl Ahead for () {
     }
 
     #[inline(always)]
-    fn ask<S: Simd>(self, _: S, _: usize, _: usize) {}
+    fn ask<S: Simd>(self, _: S, _: Range<usize>, _: usize) {}
 }
 
 /// Weights that are needed after this tile, for the second-level cache.
@@ -49,17 +49,17 @@ impl Ahead for Coming<'_> {
     }
 
     #[inline(always)]
-    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
-        for line in share(self.0, run..run + 1, runs).chunks(LINE) {
+    fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize) {
+        for line in share(self.0, terms, of).chunks(LINE) {
             simd.prefetch_far(line.as_ptr());
         }
     }
 }
 
-/// What of so many falls to a run, of so many.
+/// Which of `all` things fall to some of the terms, of so many: each to one, the first to the first.
 #[inline(always)]
-pub(super) fn of_run(all: usize, run: usize, runs: usize) -> Range<usize> {
-    run * all / runs..(run + 1) * all / runs
+pub(super) fn share_of(all: usize, terms: Range<usize>, of: usize) -> Range<usize> {
+    (terms.start * all).div_ceil(of)..(terms.end * all).div_ceil(of)
 }
 
 /// The lines of a panel that fall to some of `of` equal parts.
@@ -181,7 +181,7 @@ pub(super) fn rows_from<const MR: usize>(first: *const f32, stride: usize) -> [*
     rows
 }
 
-/// Fills `sums` with `Σ_d rows[r][d] · b[d, v]`, in even blocks of at most [`sum_block`]: the same sum whatever
+/// Fills `sums` with `Σ_d rows[r][d] · b[d, v]`, in equal blocks, but for the last, of at most [`sum_block`]: the same sum whatever
 /// the rows of the tile.
 ///
 /// # Safety
@@ -201,7 +201,7 @@ pub(super) unsafe fn sum_rows<S: Simd, const MR: usize, const NV: usize>(
     unsafe { sum_blocks::<S, MR, NV>(simd, const { sum_block::<NV>() }, depth, rows, b, ahead, sums) };
 }
 
-/// Fills `sums` with `Σ_d a(r, d) · b[d, v]`, in even blocks of at most `most` terms.
+/// Fills `sums` with `Σ_d a(r, d) · b[d, v]`, in equal blocks, but for the last, of at most `most` terms.
 ///
 /// # Safety
 /// As for [`accumulate`].
@@ -216,9 +216,9 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
     sums: &mut Scratch,
 ) {
     let block = depth.div_ceil(depth.div_ceil(most).max(1));
-    let (asks, terms) = (ahead.is_any(), const { RUN_PRODUCTS / MR });
+    let asks = ahead.is_any();
     // Without anything to ask for a block is a run.
-    let run = if asks { terms } else { block };
+    let run = if asks { const { RUN_PRODUCTS / MR } } else { block };
     let mut from = 0;
     loop {
         let end = depth.min(from + block);
@@ -228,7 +228,7 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
         while from < end {
             let count = run.min(end - from);
             if asks {
-                ahead.ask(simd, from / terms, depth.div_ceil(terms));
+                ahead.ask(simd, from..from + count, depth);
             }
             // SAFETY: `from + count <= depth`, so the caller's promise holds.
             unsafe {
@@ -400,4 +400,22 @@ pub(super) unsafe fn load<S: Simd>(simd: S, source: *const f32, count: usize) ->
 pub(super) unsafe fn store<S: Simd>(simd: S, v: S::V, target: *mut f32, count: usize) {
     // SAFETY: the caller's promise.
     unsafe { if count == S::LANES { simd.store(v, target) } else { simd.store_partial(v, target, count) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_ahead_falls_to_one_run() {
+        for of in 1..130 {
+            for (all, run) in [(1, 16), (6, 16), (24, 19), (64, 96), (7, 1)] {
+                let mut asked = Vec::new();
+                for from in (0..of).step_by(run) {
+                    asked.extend(share_of(all, from..of.min(from + run), of));
+                }
+                assert!(asked.into_iter().eq(0..all), "{all} in runs of {run} of {of}");
+            }
+        }
+    }
 }

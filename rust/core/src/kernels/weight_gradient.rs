@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::accumulate::{
-    Ahead, LINE, LeftColumns, PANEL_VECTORS, Scratch, load, of_run, row_blocks, store, sum_blocks, with_rows,
+    Ahead, LINE, LeftColumns, PANEL_VECTORS, Scratch, load, row_blocks, share_of, store, sum_blocks, with_rows,
 };
 use super::buffer::AlignedBuffer;
 use super::rows::Rows;
@@ -405,15 +405,16 @@ impl Ahead for ForAdding {
     }
 
     #[inline(always)]
-    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
-        for row in of_run(self.rows, run, runs) {
-            for v in 0..self.vectors {
-                simd.prefetch_to_write(self.target.wrapping_add(row * self.width + v * S::LANES));
+    fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize) {
+        let floats = self.vectors * S::LANES;
+        for row in share_of(self.rows, terms.clone(), of) {
+            for float in (0..floats).step_by(LINE) {
+                simd.prefetch_to_write(self.target.wrapping_add(row * self.width + float));
             }
         }
-        for row in of_run(self.next_rows, run, runs) {
-            for v in 0..self.vectors {
-                simd.prefetch_far(self.next.wrapping_add(row * self.width + v * S::LANES));
+        for row in share_of(self.next_rows, terms, of) {
+            for float in (0..floats).step_by(LINE) {
+                simd.prefetch_far(self.next.wrapping_add(row * self.width + float));
             }
         }
     }

@@ -59,9 +59,10 @@ impl Simd for Avx2 {
         with_token!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
     #[inline(always)]
+    #[expect(clippy::pointers_in_nomem_asm_block, reason = "a hint reads nothing")]
     fn prefetch_to_write(self, address: *const f32) {
-        // As on AVX-512. A CPU without it does nothing.
-        with_token!(asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly)));
+        // SAFETY: as on AVX-512; where a CPU does not have it, before Broadwell, it does nothing.
+        unsafe { asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, nomem)) };
     }
     #[inline(always)]
     fn prefetch_far(self, address: *const f32) {

@@ -82,9 +82,11 @@ impl Simd for Avx512 {
         with_token!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
     }
     #[inline(always)]
+    #[expect(clippy::pointers_in_nomem_asm_block, reason = "a hint reads nothing")]
     fn prefetch_to_write(self, address: *const f32) {
         // `_mm_prefetch` asks only to read, unless the compiler is told of a feature that stable Rust has no name for.
-        with_token!(asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly)));
+        // SAFETY: a hint, which neither faults nor changes memory, registers or flags.
+        unsafe { asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, nomem)) };
     }
     #[inline(always)]
     fn prefetch_far(self, address: *const f32) {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::turned::sum_columns;
 use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, PANEL_VECTORS, Scratch, load, of_run, row_blocks, rows_from, store, with_rows,
+    Ahead, LINE, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share_of, store, with_rows,
 };
 use crate::kernels::activation::{self, Activation};
 use crate::kernels::members::{Item, Member, Members, Pass};
@@ -146,11 +146,11 @@ impl Ahead for ForGradients<'_> {
     }
 
     #[inline(always)]
-    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
+    fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize) {
         let ForGradients { pass, step: Some(step), panel, rank, rows, vectors } = self else { return };
         let (order, units) = (pass.order, pass.units);
         let first = panel * PANEL_VECTORS * S::LANES;
-        for i in of_run(rows * 4, run, runs) {
+        for i in share_of(rows * 4, terms, of) {
             let (rank, gate) = (rank + i / 4, i % 4);
             let row = order.step(step).start + rank;
             // SAFETY: only addresses are taken; `members` checked the lengths, and the ranks have the step.
@@ -162,7 +162,7 @@ impl Ahead for ForGradients<'_> {
                 };
                 (pass.gates.at((row * 4 + gate) * units), read)
             };
-            for unit in (0..vectors).map(|v| first + v * S::LANES) {
+            for unit in (first..first + vectors * S::LANES).step_by(LINE) {
                 simd.prefetch_to_write(gates.wrapping_add(unit));
                 if !read.is_null() {
                     simd.prefetch(read.wrapping_add(unit));
@@ -265,13 +265,15 @@ impl BackwardMember<'_> {
     ) {
         let pass = self.pass;
         let first = panel * PANEL_VECTORS * S::LANES;
-        // SAFETY: a rank and a panel of an item that this member alone was given; `members` checked every length.
+        // SAFETY: a rank and a panel of an item that this member alone was given, which has the step; the caller filled the
+        // scratch with its row. `members` checked every length.
         unsafe {
             let at = self.operands(step, rank, first);
-            if pass.activations.is_standard() && first + NV * S::LANES <= pass.units {
-                self.cells::<S, NV, ROW, true>(simd, (step.is_some(), first), at, scratch);
-            } else {
-                self.cells::<S, NV, ROW, false>(simd, (step.is_some(), first), at, scratch);
+            let place = (step.is_some(), first);
+            match (pass.activations.is_standard(), first + NV * S::LANES <= pass.units) {
+                (true, true) => self.cells::<S, NV, ROW, true, true>(simd, place, at, scratch),
+                (true, false) => self.cells::<S, NV, ROW, true, false>(simd, place, at, scratch),
+                (false, _) => self.cells::<S, NV, ROW, false, false>(simd, place, at, scratch),
             }
         }
     }
@@ -279,7 +281,7 @@ impl BackwardMember<'_> {
     /// Where the operands of a rank stand, from unit `first` on.
     ///
     /// # Safety
-    /// The rank must have the step.
+    /// The rank must have the step, without one a first step.
     #[inline(always)]
     unsafe fn operands(&self, step: Option<usize>, rank: usize, first: usize) -> Operands {
         let (pass, order, units) = (self.pass, self.pass.order, self.pass.units);
@@ -299,14 +301,14 @@ impl BackwardMember<'_> {
         }
     }
 
-    /// [`BackwardMember::row_gradients`] from unit `first` on, at a step or before all of them. `USUAL` says that the
-    /// activations are the standard ones and the units fill the vectors, which is compiled in.
+    /// [`BackwardMember::row_gradients`] from unit `first` on, at a step or before all of them. `STANDARD` says that the
+    /// activations are the standard ones, `FULL` that the units fill the vectors, which is compiled in.
     ///
     /// # Safety
     /// The operands must be those of the units, and belong to an item that this member alone was given; the scratch must hold
     /// the row.
     #[inline(always)]
-    unsafe fn cells<S: Simd, const NV: usize, const ROW: usize, const USUAL: bool>(
+    unsafe fn cells<S: Simd, const NV: usize, const ROW: usize, const STANDARD: bool, const FULL: bool>(
         &self,
         simd: S,
         (at_step, first): (bool, usize),
@@ -315,8 +317,9 @@ impl BackwardMember<'_> {
     ) {
         let (units, activations) = (self.pass.units, self.pass.activations);
         let Activations { cell, gate } =
-            if USUAL { Activations { cell: Activation::Tanh, gate: Activation::Sigmoid } } else { activations };
-        let count = |v| if USUAL { S::LANES } else { S::LANES.min(units - first - v * S::LANES) };
+            if STANDARD { Activations { cell: Activation::Tanh, gate: Activation::Sigmoid } } else { activations };
+        // Only the last vector is not always full.
+        let count = |v| if FULL || v + 1 < NV { S::LANES } else { S::LANES.min(units - first - v * S::LANES) };
         // SAFETY: the caller's promise, here and below.
         unsafe {
             let mut shown = [simd.splat(0.0); NV];
@@ -324,7 +327,7 @@ impl BackwardMember<'_> {
                 for (v, c) in shown.iter_mut().enumerate() {
                     *c = load(simd, at.c[1].add(v * S::LANES), count(v));
                 }
-                if USUAL || activations.is_standard() {
+                if STANDARD {
                     shown = activation::tanhs(simd, shown);
                 } else {
                     for c in &mut shown {
@@ -369,7 +372,6 @@ impl BackwardMember<'_> {
 }
 
 /// Where what a rank's gradients at a step are made of stands, from some unit on.
-#[derive(Clone, Copy)]
 struct Operands {
     /// i, f, g and o, `units` apart, whose place `dz` takes.
     gates: *mut f32,

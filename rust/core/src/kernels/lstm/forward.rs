@@ -8,7 +8,8 @@ use super::projection::Projection;
 use super::sums::sum_gates;
 use super::{Activations, gates_of};
 use crate::kernels::accumulate::{
-    Ahead, Coming, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, of_run, row_blocks, rows_from, share, store, with_rows,
+    Ahead, Coming, MAX_TILE_ROWS, PANEL_VECTORS, Scratch, load, row_blocks, rows_from, share, share_of, store,
+    with_rows,
 };
 use crate::kernels::activation;
 use crate::kernels::members::{Item, Member, Members, Pass};
@@ -120,15 +121,15 @@ impl Ahead for ForUpdate<'_> {
     }
 
     #[inline(always)]
-    fn ask<S: Simd>(self, simd: S, run: usize, runs: usize) {
+    fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize) {
         let ForUpdate { member, tile: Tile { step, panel, rank, ahead }, rows, coming } = self;
         let (pass, order) = (member.pass, member.pass.order);
         let (units, first) = (pass.units, panel * S::LANES);
-        for rank in of_run(rows, run, runs).map(|r| rank + r) {
+        for rank in share_of(rows, terms.clone(), of).map(|r| rank + r) {
             let row = order.step(step).start + rank;
             // SAFETY: only addresses are taken; `members` checked the lengths, and the ranks have the step.
             unsafe {
-                // In training `z` stands where the gates will.
+                // `Whole` is where the gates will stand, asked for below.
                 let z = match &pass.z {
                     Z::Given(rows) => rows.at(row),
                     Z::Ahead(..) => member.z(step, rank, ahead),
@@ -150,7 +151,7 @@ impl Ahead for ForUpdate<'_> {
                 }
             }
         }
-        Coming(coming).ask(simd, run, runs);
+        Coming(coming).ask(simd, terms, of);
     }
 }
 
@@ -599,7 +600,7 @@ impl ForwardMember<'_> {
         }
         let mut c = [simd.splat(0.0); MR];
         for (r, c) in c.iter_mut().enumerate() {
-            // SAFETY: it was put there.
+            // SAFETY: the loop above put `c` there for each of the `MR` rows.
             *c = unsafe { of_h.vector::<S, PANEL_VECTORS>(simd, r, C) };
         }
         let shown = if standard {

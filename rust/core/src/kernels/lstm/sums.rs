@@ -29,7 +29,7 @@ pub(super) unsafe fn sum_gates<S: Simd, const MR: usize>(
     }
 }
 
-/// [`sum_gates`] of a narrow panel. Apart from its callers, which are many, it is compiled once.
+/// [`sum_gates`] of a narrow panel. Apart from its callers, which are many, it is compiled once for each kind of what is ahead.
 struct NarrowSums<'a, A, const MR: usize> {
     rows: [*const f32; MR],
     matrix: &'a PackedMatrix,
