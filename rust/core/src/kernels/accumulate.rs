@@ -38,6 +38,20 @@ impl Ahead for () {
     fn ask<S: Simd>(self, _: S, _: Range<usize>, _: usize) {}
 }
 
+impl<A: Ahead> Ahead for Option<A> {
+    #[inline(always)]
+    fn is_any(self) -> bool {
+        self.is_some_and(A::is_any)
+    }
+
+    #[inline(always)]
+    fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize) {
+        if let Some(ahead) = self {
+            ahead.ask(simd, terms, of);
+        }
+    }
+}
+
 /// Weights that are needed after this tile, for the second-level cache.
 #[derive(Clone, Copy)]
 pub(super) struct Coming<'a>(pub(super) &'a [f32]);
@@ -56,10 +70,10 @@ impl Ahead for Coming<'_> {
     }
 }
 
-/// Which of `all` things fall to some of the terms, of so many: each to one, the first to the first.
+/// Which of `all` things fall to some of `of` equal parts: each to one, the first to the first.
 #[inline(always)]
-pub(super) fn share_of(all: usize, terms: Range<usize>, of: usize) -> Range<usize> {
-    (terms.start * all).div_ceil(of)..(terms.end * all).div_ceil(of)
+pub(super) fn share_of(all: usize, parts: Range<usize>, of: usize) -> Range<usize> {
+    (parts.start * all).div_ceil(of)..(parts.end * all).div_ceil(of)
 }
 
 /// The lines of a panel that fall to some of `of` equal parts.
@@ -68,8 +82,8 @@ pub(super) fn share(panel: &[f32], parts: Range<usize>, of: usize) -> &[f32] {
     if panel.is_empty() {
         return panel;
     }
-    let lines = panel.len() / LINE;
-    &panel[parts.start * lines / of * LINE..parts.end * lines / of * LINE]
+    let lines = share_of(panel.len() / LINE, parts, of);
+    &panel[lines.start * LINE..lines.end * LINE]
 }
 
 /// The left operand of a tile. A trait and not a closure: see `kernels`.
@@ -375,11 +389,9 @@ pub(super) use with_rows;
 /// Cuts `rows` into the fewest blocks of at most `TILE_ROWS`, as even as can be: (first row, rows).
 #[inline(always)]
 pub(super) fn row_blocks<S: Simd>(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    let blocks = rows.div_ceil(S::TILE_ROWS).max(1);
-    let (least, longer) = (rows / blocks, rows % blocks);
-    (0..blocks)
-        .map(move |i| (i * least + i.min(longer), least + usize::from(i < longer)))
-        .filter(|&(_, count)| count > 0)
+    let blocks = rows.div_ceil(S::TILE_ROWS);
+    let (least, longer) = (rows / blocks.max(1), rows % blocks.max(1));
+    (0..blocks).map(move |i| (i * least + i.min(longer), least + usize::from(i < longer)))
 }
 
 /// Reads `count` floats, without a detour where they fill a vector.
@@ -411,6 +423,7 @@ mod tests {
         for of in 1..130 {
             for (all, run) in [(1, 16), (6, 16), (24, 19), (64, 96), (7, 1)] {
                 let mut asked = Vec::new();
+                assert!(share_of(all, 0..of.min(run), of).contains(&0), "the first of {all} in runs of {run} of {of}");
                 for from in (0..of).step_by(run) {
                     asked.extend(share_of(all, from..of.min(from + run), of));
                 }

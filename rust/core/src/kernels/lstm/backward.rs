@@ -132,7 +132,7 @@ impl Pass for BackwardMembers<'_> {
 #[derive(Clone, Copy)]
 struct ForGradients<'a> {
     pass: &'a BackwardMembers<'a>,
-    step: Option<usize>,
+    step: usize,
     panel: usize,
     rank: usize,
     rows: usize,
@@ -142,12 +142,12 @@ struct ForGradients<'a> {
 impl Ahead for ForGradients<'_> {
     #[inline(always)]
     fn is_any(self) -> bool {
-        self.step.is_some()
+        true
     }
 
     #[inline(always)]
     fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize) {
-        let ForGradients { pass, step: Some(step), panel, rank, rows, vectors } = self else { return };
+        let ForGradients { pass, step, panel, rank, rows, vectors } = self;
         let (order, units) = (pass.order, pass.units);
         let first = panel * PANEL_VECTORS * S::LANES;
         for i in share_of(rows * 4, terms, of) {
@@ -242,7 +242,8 @@ impl BackwardMember<'_> {
     ) {
         let pass = self.pass;
         let gates = 4 * pass.units;
-        let ahead = ForGradients { pass, step: next.checked_sub(1), panel, rank, rows: MR, vectors: NV };
+        let step = next.checked_sub(1);
+        let ahead = step.map(|step| ForGradients { pass, step, panel, rank, rows: MR, vectors: NV });
         // SAFETY: `members` checked every length and packing; `rank + MR <= active(next)`. Nobody writes `dz` of the next
         // step any more.
         unsafe {
@@ -268,93 +269,108 @@ impl BackwardMember<'_> {
         // SAFETY: a rank and a panel of an item that this member alone was given, which has the step; the caller filled the
         // scratch with its row. `members` checked every length.
         unsafe {
-            let at = self.operands(step, rank, first);
-            let place = (step.is_some(), first);
-            match (pass.activations.is_standard(), first + NV * S::LANES <= pass.units) {
-                (true, true) => self.cells::<S, NV, ROW, true, true>(simd, place, at, scratch),
-                (true, false) => self.cells::<S, NV, ROW, true, false>(simd, place, at, scratch),
-                (false, _) => self.cells::<S, NV, ROW, false, false>(simd, place, at, scratch),
+            match (step, pass.activations.is_standard(), first + NV * S::LANES <= pass.units) {
+                (None, ..) => self.initial_gradient::<S, NV, ROW>(simd, rank, first, scratch),
+                (Some(step), true, true) => self.cells::<S, NV, ROW, true, true>(simd, step, rank, first, scratch),
+                (Some(step), true, false) => self.cells::<S, NV, ROW, true, false>(simd, step, rank, first, scratch),
+                (Some(step), false, _) => self.cells::<S, NV, ROW, false, false>(simd, step, rank, first, scratch),
             }
         }
     }
 
-    /// Where the operands of a rank stand, from unit `first` on.
+    /// The gradient of `count` units of `h`, float `at` of the ranks' states on, from vector `v` of a row of the scratch; without
+    /// one that of the last states.
     ///
     /// # Safety
-    /// The rank must have the step, without one a first step.
+    /// The states must have so many floats, and the scratch the row.
     #[inline(always)]
-    unsafe fn operands(&self, step: Option<usize>, rank: usize, first: usize) -> Operands {
-        let (pass, order, units) = (self.pass, self.pass.order, self.pass.units);
-        let of_rank = rank * units + first;
-        // SAFETY: `members` checked that there are rows and states for every step of each rank.
+    unsafe fn dh<S: Simd, const ROW: usize>(
+        &self,
+        simd: S,
+        (at, count): (usize, usize),
+        v: usize,
+        scratch: Option<(&Scratch, usize)>,
+    ) -> S::V {
+        // SAFETY: the caller's promise.
         unsafe {
-            let state = |step| pass.c.as_ptr().wrapping_add(order.state(step, true) * units + of_rank);
-            let row = step.map_or(0, |step| order.step(step).start + rank);
-            Operands {
-                gates: pass.gates.at(row * 4 * units + first),
-                c: step.map_or([std::ptr::null(); 2], |step| [state(step), state(step + 1)]),
-                dh: pass.dh.at(of_rank),
-                dc: pass.dc.at(of_rank),
-                d_output: pass.d_output.as_ref().filter(|_| step.is_some()).map(|rows| rows.at(row).add(first)),
-                dropout: pass.dropout.map(|dropout| dropout.as_ptr().add(of_rank)),
+            let Some((scratch, r)) = scratch else { return load(simd, self.pass.dh.at(at), count) };
+            let carried = scratch.vector::<S, ROW>(simd, r, v);
+            match self.pass.dropout {
+                Some(dropout) => simd.mul(carried, load(simd, dropout.as_ptr().add(at), count)),
+                None => carried,
             }
         }
     }
 
-    /// [`BackwardMember::row_gradients`] from unit `first` on, at a step or before all of them. `STANDARD` says that the
-    /// activations are the standard ones, `FULL` that the units fill the vectors, which is compiled in.
+    /// Writes the gradient of the initial `h` of a rank, from unit `first` on.
     ///
     /// # Safety
-    /// The operands must be those of the units, and belong to an item that this member alone was given; the scratch must hold
-    /// the row.
+    /// The rank must be one of an item that this member alone was given; the scratch must hold the row.
+    #[inline(always)]
+    unsafe fn initial_gradient<S: Simd, const NV: usize, const ROW: usize>(
+        &self,
+        simd: S,
+        rank: usize,
+        first: usize,
+        scratch: Option<(&Scratch, usize)>,
+    ) {
+        let units = self.pass.units;
+        for v in 0..NV {
+            let unit = first + v * S::LANES;
+            let (at, count) = (rank * units + unit, S::LANES.min(units - unit));
+            // SAFETY: the caller's promise; `members` checked the lengths.
+            unsafe { store(simd, self.dh::<S, ROW>(simd, (at, count), v, scratch), self.pass.dh.at(at), count) };
+        }
+    }
+
+    /// [`BackwardMember::row_gradients`] at a step, from unit `first` on. `STANDARD` says that the activations are the standard
+    /// ones, `FULL` that the units fill the vectors, which is compiled in.
+    ///
+    /// # Safety
+    /// The rank must have the step and be one of an item that this member alone was given; the scratch must hold the row.
     #[inline(always)]
     unsafe fn cells<S: Simd, const NV: usize, const ROW: usize, const STANDARD: bool, const FULL: bool>(
         &self,
         simd: S,
-        (at_step, first): (bool, usize),
-        at: Operands,
+        step: usize,
+        rank: usize,
+        first: usize,
         scratch: Option<(&Scratch, usize)>,
     ) {
-        let (units, activations) = (self.pass.units, self.pass.activations);
+        let (pass, order, units) = (self.pass, self.pass.order, self.pass.units);
         let Activations { cell, gate } =
-            if STANDARD { Activations { cell: Activation::Tanh, gate: Activation::Sigmoid } } else { activations };
+            if STANDARD { Activations { cell: Activation::Tanh, gate: Activation::Sigmoid } } else { pass.activations };
         // Only the last vector is not always full.
         let count = |v| if FULL || v + 1 < NV { S::LANES } else { S::LANES.min(units - first - v * S::LANES) };
-        // SAFETY: the caller's promise, here and below.
+        let row = order.step(step).start + rank;
+        let of_rank = rank * units + first;
+        // SAFETY: the caller's promise; `members` checked that there are rows and states for every step of each rank.
         unsafe {
+            let gates = pass.gates.at(row * 4 * units + first);
+            let [c_before, c_after] =
+                [step, step + 1].map(|step| pass.c.as_ptr().add(order.state(step, true) * units + of_rank));
+            let carried = pass.dc.at(of_rank);
+            let d_output = pass.d_output.as_ref().map(|rows| rows.at(row).add(first));
             let mut shown = [simd.splat(0.0); NV];
-            if at_step {
-                for (v, c) in shown.iter_mut().enumerate() {
-                    *c = load(simd, at.c[1].add(v * S::LANES), count(v));
-                }
-                if STANDARD {
-                    shown = activation::tanhs(simd, shown);
-                } else {
-                    for c in &mut shown {
-                        *c = cell.apply(simd, *c);
-                    }
+            for (v, c) in shown.iter_mut().enumerate() {
+                *c = load(simd, c_after.add(v * S::LANES), count(v));
+            }
+            if STANDARD {
+                shown = activation::tanhs(simd, shown);
+            } else {
+                for c in &mut shown {
+                    *c = cell.apply(simd, *c);
                 }
             }
             for (v, &shown) in shown.iter().enumerate() {
                 let (unit, count) = (v * S::LANES, count(v));
-                let mut dh = match (scratch, at.dropout) {
-                    (Some((scratch, r)), None) => scratch.vector::<S, ROW>(simd, r, v),
-                    (Some((scratch, r)), Some(dropout)) => {
-                        simd.mul(scratch.vector::<S, ROW>(simd, r, v), load(simd, dropout.add(unit), count))
-                    }
-                    (None, _) => load(simd, at.dh.add(unit), count),
-                };
-                if !at_step {
-                    store(simd, dh, at.dh.add(unit), count);
-                    continue;
-                }
-                if let Some(d_output) = at.d_output {
+                let mut dh = self.dh::<S, ROW>(simd, (of_rank + unit, count), v, scratch);
+                if let Some(d_output) = d_output {
                     dh = simd.add(dh, load(simd, d_output.add(unit), count));
                 }
-                let gates = at.gates.add(unit);
+                let (gates, carried) = (gates.add(unit), carried.add(unit));
                 let [i, f, g, o] = gates_of(simd, gates, units, count);
-                let c_before = load(simd, at.c[0].add(unit), count);
-                let carried = at.dc.add(unit);
+                let c_before = load(simd, c_before.add(unit), count);
                 let dc = simd.mul_add(simd.mul(dh, o), cell.derivative(simd, shown), load(simd, carried, count));
                 store(simd, simd.mul(dc, f), carried, count);
                 let dz = [
@@ -369,18 +385,4 @@ impl BackwardMember<'_> {
             }
         }
     }
-}
-
-/// Where what a rank's gradients at a step are made of stands, from some unit on.
-struct Operands {
-    /// i, f, g and o, `units` apart, whose place `dz` takes.
-    gates: *mut f32,
-    /// `c` before and after the step.
-    c: [*const f32; 2],
-    /// The gradients of the last states; that of `c` is carried from step to step.
-    dh: *mut f32,
-    dc: *mut f32,
-    d_output: Option<*const f32>,
-    /// What `h` was multiplied by.
-    dropout: Option<*const f32>,
 }

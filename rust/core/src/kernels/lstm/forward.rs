@@ -551,22 +551,22 @@ impl ForwardMember<'_> {
             let c_after = pass.c.at(after);
             // What is added to the sums, from gate to gate `z_stride` apart: x · W + b, or b where x · W is a sum, too. Before the
             // loop that stores, which would have the compiler look it up anew for each row.
-            let mut z: [*const f32; MR] = [std::ptr::null(); MR];
-            match (&pass.z, &pass.projection) {
+            let z: [*const f32; MR] = match (&pass.z, &pass.projection) {
+                // A bias has no narrow panel.
                 (Z::Nowhere, Some(projection)) => {
-                    // A bias has no narrow panel.
-                    let of_panel = if WIDE { PANEL_VECTORS * S::LANES } else { 0 };
-                    z = rows_from(projection.bias_of(panel), of_panel);
+                    rows_from(projection.bias_of(panel), if WIDE { PANEL_VECTORS * S::LANES } else { 0 })
                 }
                 (Z::Nowhere, None) => unreachable!("`members` gives a projection where there is no z"),
-                (Z::Given(rows), _) if WIDE => z = rows_from(rows.at(row).add(first), S::LANES),
+                (Z::Given(rows), _) if WIDE => rows_from(rows.at(row).add(first), S::LANES),
                 (Z::Given(rows), _) => {
+                    let mut z = [std::ptr::null(); MR];
                     for (r, z) in z.iter_mut().enumerate() {
                         *z = rows.at(row + r).add(first);
                     }
+                    z
                 }
-                (Z::Whole(_) | Z::Ahead(..), _) => z = rows_from(self.z(step, rank, ahead).add(first), gates_stride),
-            }
+                (Z::Whole(_) | Z::Ahead(..), _) => rows_from(self.z(step, rank, ahead).add(first), gates_stride),
+            };
             let is_summed = matches!(pass.z, Z::Nowhere);
             let z_stride = if is_summed { S::LANES } else { units };
             for (r, &z) in z.iter().enumerate() {

@@ -1,9 +1,7 @@
 //! The backward pass through time with products on tiles: `dz` of a step's ranks is rounded once for all panels.
 
-use std::ops::Range;
-
-use super::BackwardMember;
-use crate::kernels::accumulate::PANEL_VECTORS;
+use super::{BackwardMember, ForGradients};
+use crate::kernels::accumulate::{Ahead, PANEL_VECTORS};
 use crate::kernels::state::with_vectors;
 use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Simd, TileKernel, Tiles};
@@ -35,33 +33,6 @@ impl TileKernel for OnTiles<'_> {
 }
 
 impl OnTiles<'_> {
-    /// Asks for what the gradients of some ranks read: a line here and there, which the cache would not guess.
-    #[inline(always)]
-    fn ask<S: Simd, const NV: usize>(&self, simd: S, step: usize, panel: usize, ranks: Range<usize>) {
-        let BackwardMember { pass, .. } = self.share;
-        let (order, units) = (pass.order, pass.units);
-        let first = panel * PANEL_VECTORS * S::LANES;
-        for rank in ranks {
-            let row = order.step(step).start + rank;
-            // SAFETY: the ranks have the step; only addresses are taken.
-            unsafe {
-                let gates = pass.gates.at(row * 4 * units).cast_const();
-                let c = pass.c.as_ptr().wrapping_add((order.state(step, true) + rank) * units);
-                let d_output = pass.d_output.as_ref().map(|rows| rows.at(row));
-                for v in 0..NV {
-                    let first = first + v * S::LANES;
-                    for gate in 0..4 {
-                        simd.prefetch(gates.wrapping_add(gate * units + first));
-                    }
-                    simd.prefetch(c.wrapping_add(first));
-                    if let Some(d_output) = d_output {
-                        simd.prefetch(d_output.wrapping_add(first));
-                    }
-                }
-            }
-        }
-    }
-
     /// Goes back through the cell at a step; `None` stands before the first.
     #[inline(always)]
     fn step<S: Simd>(&mut self, simd: S, tiles: Tiles, step: Option<usize>, sums: &mut TileSums) {
@@ -80,7 +51,7 @@ impl OnTiles<'_> {
             with_vectors!(pass.recurrent_transposed.panel_vectors(panel), NV => {
                 for (row, rows) in tile_blocks(going_on.len()) {
                     if let Some(step) = step {
-                        self.ask::<S, NV>(simd, step, panel, going_on.start + row..going_on.start + row + rows);
+                        ForGradients { pass, step, panel, rank: going_on.start + row, rows, vectors: NV }.ask(simd, 0..1, 1);
                     }
                     // SAFETY: the rows were rounded above; `members` checked the packing.
                     unsafe { self.dz.product(tiles, (row, rows), pass.recurrent_transposed.panel_tiles(panel), sums) };
