@@ -200,6 +200,9 @@ def functions(lines: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, list[
                 if blocks:
                     yield name, blocks
                 name, blocks = label, []
+            # Nothing between a jump and the next label: no block, which would seem to fall through to the label's.
+            if blocks and not blocks[-1][1] and blocks[-1][0].endswith("+"):
+                blocks.pop()
             blocks.append((label, []))
         elif blocks and (instruction := parse(line)):
             blocks[-1][1].append(instruction)

@@ -231,17 +231,17 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
 ) {
     let block = depth.div_ceil(depth.div_ceil(most).max(1));
     let asks = ahead.is_any();
-    // Without anything to ask for a block is a run.
-    let run = if asks { const { RUN_PRODUCTS / MR } } else { block };
     let mut from = 0;
     loop {
         let end = depth.min(from + block);
         // A zero that the compiler knew would take a register of the loop's from block to block.
         let mut tile = [[simd.splat(black_box(0.0)); NV]; MR];
         let first = from == 0;
-        while from < end {
-            let count = run.min(end - from);
+        loop {
+            // Without anything to ask for a block is a run, which the compiler must see: no loop around the sums' own.
+            let mut count = end - from;
             if asks {
+                count = count.min(const { RUN_PRODUCTS / MR });
                 ahead.ask(simd, from..from + count, depth);
             }
             // SAFETY: `from + count <= depth`, so the caller's promise holds.
@@ -252,6 +252,9 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
                 accumulate::<S, MR, NV>(simd, &mut tile, (from, count), a, b, prefetched(depth));
             }
             from += count;
+            if from == end {
+                break;
+            }
         }
         if first {
             sums.fill(simd, &tile);
