@@ -104,6 +104,34 @@ def test_a_spill_behind_a_branch() -> None:
     assert loop.spills == ["vmovups %ymm7, 96(%rsp)"]
 
 
+def test_nothing_falls_through_a_jump() -> None:
+    """What stands behind a jump is no way into a loop: the loops around a tile's own may store what they like."""
+    _, tile = BODY.format(last=IN_REGISTERS).split(".LBB0_1:\n")
+    tile, end = tile.split("\tvmovups\t%ymm0")
+    odd = "\n".join(line for line in tile.splitlines() if "broadcast" in line or "vfmadd" in line)
+    body = f"""
+	.type	kernel,@function
+kernel:
+.LBB0_4:
+	nop
+.LBB0_5:
+	testq	%r11, %r11
+	jne	.LBB0_6
+	jmp	.LBB0_7
+.LBB0_6:
+	xorl	%edx, %edx
+.LBB0_1:
+{tile}
+.LBB0_7:
+{odd}
+	vmovups	%ymm0, 96(%rsp)
+	jne	.LBB0_5
+	jne	.LBB0_4
+	vmovups	%ymm0{end}"""
+    (loop,) = loops(body, "", "x86_64")
+    assert (loop.label, loop.spills) == (".LBB0_1", [])
+
+
 def test_loops_that_are_no_tiles() -> None:
     """A division marks an activation; the stores of such loops are their work."""
     last = f"{IN_REGISTERS}\n	vdivps	%ymm0, %ymm1, %ymm2\n	vmovups	%ymm2, (%rbx,%rax)"
