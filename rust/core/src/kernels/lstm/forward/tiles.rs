@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{ForwardMember, Tile, Z};
-use crate::kernels::accumulate::{PANEL_VECTORS, Scratch, with_rows};
+use super::{ForUpdate, ForwardMember, Tile, Z};
+use crate::kernels::accumulate::{Ahead, PANEL_VECTORS, Scratch, with_rows};
 use crate::kernels::tiled::{RoundedRows, TileSums, tile_blocks, with_rounded};
 use crate::simd::{Simd, TILE_SIDE, TileKernel, Tiles};
 
@@ -87,35 +87,6 @@ impl OnTiles<'_> {
         }
     }
 
-    /// Asks for what the cell's update of some ranks reads and writes: a line here and there, which the cache would not guess.
-    #[inline(always)]
-    fn ask<S: Simd>(&self, simd: S, step: usize, panel: usize, ranks: Range<usize>, ahead: usize) {
-        let pass = self.share.pass;
-        let (order, units, training) = (pass.order, pass.units, pass.gates.is_some());
-        let first = panel * S::LANES;
-        for rank in ranks {
-            let row = order.step(step).start + rank;
-            // SAFETY: the ranks have the step; only addresses are taken.
-            unsafe {
-                let z: Option<*const f32> = match &pass.z {
-                    Z::Nowhere => None,
-                    Z::Given(rows) => Some(rows.at(row)),
-                    Z::Whole(_) | Z::Ahead(..) => Some(self.share.z(step, rank, ahead)),
-                };
-                let gates = match (&pass.z, pass.gates) {
-                    (Z::Nowhere | Z::Given(_), Some(gates)) => Some(gates.at(row * 4 * units).cast_const()),
-                    _ => None,
-                };
-                for place in [z, gates].into_iter().flatten() {
-                    for gate in 0..4 {
-                        simd.prefetch(place.wrapping_add(gate * units + first));
-                    }
-                }
-                simd.prefetch(pass.c.at((order.state(step, training) + rank) * units).wrapping_add(first));
-            }
-        }
-    }
-
     /// One step of a panel.
     #[inline(always)]
     fn panel<S: Simd>(
@@ -128,12 +99,13 @@ impl OnTiles<'_> {
         sums: &mut [TileSums; 2],
     ) {
         for (row, rows) in tile_blocks(ranks.len()) {
-            self.ask(simd, step, panel, ranks.start + row..ranks.start + row + rows, ahead);
+            let tile = Tile { step, panel, rank: ranks.start + row, ahead };
+            ForUpdate { member: self.share, tile, rows, coming: &[] }.ask(simd, 0..1, 1);
             // SAFETY: `round` rounded these ranks.
             unsafe { self.sums(tiles, panel, (row, rows), sums) };
             let [of_x, of_h] = &mut *sums;
             for ((first, count, of_h), (_, _, of_x)) in of_h.parts(rows).zip(of_x.parts(rows)) {
-                let tile = Tile { step, panel, rank: ranks.start + row + first, ahead };
+                let tile = Tile { rank: tile.rank + first, ..tile };
                 with_rows!(S, count, MR => self.share.update::<S, MR, false>(simd, tile, of_x, of_h));
             }
         }
@@ -153,12 +125,14 @@ impl OnTiles<'_> {
         [all_x, all_h]: &mut [Scratch; 2],
     ) {
         for (panels, backwards) in self.share.wide_tiles(step) {
+            let wide = Tile { step, panel: panels.start, rank, ahead };
             for r in 0..panels.len() {
                 let r = if backwards { panels.len() - 1 - r } else { r };
-                self.ask(simd, step, panels.start + r, rank..rank + 1, ahead);
+                let tile = Tile { panel: panels.start + r, ..wide };
+                ForUpdate { member: self.share, tile, rows: 1, coming: &[] }.ask(simd, 0..1, 1);
                 // SAFETY: `round` rounded the rank; its sums are in the first row.
                 unsafe {
-                    self.sums(tiles, panels.start + r, (0, 1), sums);
+                    self.sums(tiles, tile.panel, (0, 1), sums);
                     let [of_x, of_h] = &*sums;
                     all_h.take_row::<S, PANEL_VECTORS>(simd, r, of_h.row(0).0);
                     if matches!(self.share.pass.z, Z::Nowhere) {
@@ -166,8 +140,7 @@ impl OnTiles<'_> {
                     }
                 }
             }
-            let tile = Tile { step, panel: panels.start, rank, ahead };
-            self.share.wide_update(simd, tile, panels.len(), all_x, all_h);
+            self.share.wide_update(simd, wide, panels.len(), all_x, all_h);
         }
     }
 
