@@ -201,6 +201,7 @@ def functions(lines: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, list[
                     yield name, blocks
                 name, blocks = label, []
             # Nothing between a jump and the next label: no block, which would seem to fall through to the label's.
+            # An empty block with a label of its own stays: jumps go there.
             if blocks and not blocks[-1][1] and blocks[-1][0].endswith("+"):
                 blocks.pop()
             blocks.append((label, []))

@@ -105,10 +105,13 @@ def test_a_spill_behind_a_branch() -> None:
 
 
 def test_nothing_falls_through_a_jump() -> None:
-    """What stands behind a jump is no way into a loop: the loops around a tile's own may store what they like."""
-    _, tile = BODY.format(last=IN_REGISTERS).split(".LBB0_1:\n")
-    tile, end = tile.split("\tvmovups\t%ymm0")
-    odd = "\n".join(line for line in tile.splitlines() if "broadcast" in line or "vfmadd" in line)
+    """What stands behind a jump is no way into a loop.
+
+    Were it one, the way past the tile's loop here, with sums and a store of its own, would be an innermost loop, and
+    that store a spill. It takes two loops around the tile's.
+    """
+    tile = BODY.format(last=IN_REGISTERS).split(".LBB0_1:\n")[1].split("\tvmovups\t%ymm0")[0]
+    sums = "\n".join(line for line in tile.splitlines() if "broadcast" in line or "vfmadd" in line)
     body = f"""
 	.type	kernel,@function
 kernel:
@@ -123,12 +126,13 @@ kernel:
 .LBB0_1:
 {tile}
 .LBB0_7:
-{odd}
+{sums}
 	vmovups	%ymm0, 96(%rsp)
 	jne	.LBB0_5
 	jne	.LBB0_4
-	vmovups	%ymm0{end}"""
-    (loop,) = loops(body, "", "x86_64")
+	retq
+"""
+    (loop,) = assembly.tile_loops(body.splitlines(), "x86_64")
     assert (loop.label, loop.spills) == (".LBB0_1", [])
 
 

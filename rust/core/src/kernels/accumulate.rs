@@ -26,6 +26,11 @@ pub(super) trait Ahead: Copy {
     fn is_any(self) -> bool;
     /// Asks for those that fall to some of the sums' terms, of so many.
     fn ask<S: Simd>(self, simd: S, terms: Range<usize>, of: usize);
+    /// Asks for all of them at once: before a product in bfloat16, which is not cut into runs.
+    #[inline(always)]
+    fn ask_all<S: Simd>(self, simd: S) {
+        self.ask(simd, 0..1, 1);
+    }
 }
 
 impl Ahead for () {
@@ -231,6 +236,7 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
 ) {
     let block = depth.div_ceil(depth.div_ceil(most).max(1));
     let asks = ahead.is_any();
+    debug_assert!(depth > 0 || !asks);
     let mut from = 0;
     loop {
         let end = depth.min(from + block);
@@ -238,7 +244,8 @@ pub(super) unsafe fn sum_blocks<S: Simd, const MR: usize, const NV: usize>(
         let mut tile = [[simd.splat(black_box(0.0)); NV]; MR];
         let first = from == 0;
         loop {
-            // Without anything to ask for a block is a run, which the compiler must see: no loop around the sums' own.
+            // Where there is nothing to ask for a block is a run, and the compiler must see that it is: with a loop around the sums'
+            // own, plain Rust's tiles spilled.
             let mut count = end - from;
             if asks {
                 count = count.min(const { RUN_PRODUCTS / MR });

@@ -51,7 +51,7 @@ impl OnTiles<'_> {
             with_vectors!(pass.recurrent_transposed.panel_vectors(panel), NV => {
                 for (row, rows) in tile_blocks(going_on.len()) {
                     if let Some(step) = step {
-                        ForGradients { pass, step, panel, rank: going_on.start + row, rows, vectors: NV }.ask(simd, 0..1, 1);
+                        ForGradients { pass, step, panel, rank: going_on.start + row, rows, vectors: NV }.ask_all(simd);
                     }
                     // SAFETY: the rows were rounded above; `members` checked the packing.
                     unsafe { self.dz.product(tiles, (row, rows), pass.recurrent_transposed.panel_tiles(panel), sums) };

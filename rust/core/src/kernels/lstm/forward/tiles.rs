@@ -100,7 +100,7 @@ impl OnTiles<'_> {
     ) {
         for (row, rows) in tile_blocks(ranks.len()) {
             let tile = Tile { step, panel, rank: ranks.start + row, ahead };
-            ForUpdate { member: self.share, tile, rows, coming: &[] }.ask(simd, 0..1, 1);
+            ForUpdate { member: self.share, tile, rows, coming: &[] }.ask_all(simd);
             // SAFETY: `round` rounded these ranks.
             unsafe { self.sums(tiles, panel, (row, rows), sums) };
             let [of_x, of_h] = &mut *sums;
@@ -125,11 +125,11 @@ impl OnTiles<'_> {
         [all_x, all_h]: &mut [Scratch; 2],
     ) {
         for (panels, backwards) in self.share.wide_tiles(step) {
-            let wide = Tile { step, panel: panels.start, rank, ahead };
+            let wide_tile = Tile { step, panel: panels.start, rank, ahead };
             for r in 0..panels.len() {
                 let r = if backwards { panels.len() - 1 - r } else { r };
-                let tile = Tile { panel: panels.start + r, ..wide };
-                ForUpdate { member: self.share, tile, rows: 1, coming: &[] }.ask(simd, 0..1, 1);
+                let tile = Tile { panel: panels.start + r, ..wide_tile };
+                ForUpdate { member: self.share, tile, rows: 1, coming: &[] }.ask_all(simd);
                 // SAFETY: `round` rounded the rank; its sums are in the first row.
                 unsafe {
                     self.sums(tiles, tile.panel, (0, 1), sums);
@@ -140,7 +140,7 @@ impl OnTiles<'_> {
                     }
                 }
             }
-            self.share.wide_update(simd, wide, panels.len(), all_x, all_h);
+            self.share.wide_update(simd, wide_tile, panels.len(), all_x, all_h);
         }
     }
 
