@@ -102,8 +102,8 @@ const WIDE_PANELS: usize = 3;
 /// until their step comes.
 const AHEAD_ROWS: usize = 128;
 
-/// What the cell's update of a tile of so many rows reads and writes, but for states that stay in the first-level cache, and
-/// weights that come after it.
+/// What the cell's update of a tile of so many rows reads and writes, and weights that come after it. To ask for `c` of the step
+/// before, too, gained nothing.
 #[derive(Clone, Copy)]
 struct ForUpdate<'a> {
     member: &'a ForwardMember<'a>,
